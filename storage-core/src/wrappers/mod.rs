@@ -1,0 +1,5 @@
+//! Backends around backends.
+
+mod prefixed;
+
+pub use prefixed::Prefixed;

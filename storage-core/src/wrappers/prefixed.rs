@@ -1,0 +1,159 @@
+//! A sub-root: a backend whose keys all stand under a prefix of another's.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::backend::{BackendWriter, Entry, GetResult, Lister, Page, PutResult, Skipped, StorageBackend, SweepReport};
+use crate::capabilities::Capabilities;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::{Key, Prefix};
+use crate::location::Location;
+use crate::meta::{ObjectHead, ObjectMeta};
+use crate::options::{CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutOptions, SweepOptions};
+use crate::payload::Payload;
+
+/// A backend that sees of another what stands under a prefix, and nothing else (rule S07).
+///
+/// [`sweep`](StorageBackend::sweep) is the exception: it removes dead leftovers of the whole backend.
+#[derive(Debug, Clone)]
+pub struct Prefixed {
+    inner: Arc<dyn StorageBackend>,
+    prefix: Prefix,
+}
+
+impl Prefixed {
+    /// A sub-root of `inner`. Fails with `InvalidKey` unless the prefix is empty or ends in `/`, and leaves room for keys.
+    pub fn new(inner: Arc<dyn StorageBackend>, prefix: Prefix) -> Result<Self> {
+        if !prefix.is_level() {
+            return Err(Error::new(ErrorKind::InvalidKey, "a sub-root's prefix ends in '/'").with_key(prefix.as_str()));
+        }
+        let room = inner.capabilities().max_key_len;
+        if prefix.as_str().len() >= room {
+            return Err(Error::new(ErrorKind::InvalidKey, format!("no key fits behind it: keys have {room} bytes"))
+                .with_key(prefix.as_str()));
+        }
+        Ok(Self { inner, prefix })
+    }
+
+    fn full(&self, key: &Key) -> Result<Key> {
+        self.prefix.key(key)
+    }
+
+    fn meta(&self, mut meta: ObjectMeta) -> Result<ObjectMeta> {
+        meta.key = self.stripped(&meta.key)?;
+        Ok(meta)
+    }
+
+    fn stripped(&self, key: &Key) -> Result<Key> {
+        key.strip_prefix(&self.prefix).ok_or_else(|| {
+            Error::new(ErrorKind::Other, format!("the backend answered with the key {key:?}, which was not asked for"))
+        })
+    }
+}
+
+#[async_trait]
+impl StorageBackend for Prefixed {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = self.inner.capabilities();
+        capabilities.max_key_len -= self.prefix.as_str().len();
+        capabilities
+    }
+
+    fn location(&self) -> Option<Location> {
+        self.inner.location().map(|root| root.join(self.prefix.as_str()))
+    }
+
+    async fn probe(&self) -> Result<Capabilities> {
+        self.inner.probe().await?;
+        Ok(self.capabilities())
+    }
+
+    async fn get(&self, key: &Key, options: GetOptions) -> Result<GetResult> {
+        let mut result = self.inner.get(&self.full(key)?, options).await?;
+        result.meta.key = key.clone();
+        Ok(result)
+    }
+
+    async fn head(&self, key: &Key, options: HeadOptions) -> Result<ObjectHead> {
+        let mut head = self.inner.head(&self.full(key)?, options).await?;
+        head.meta.key = key.clone();
+        Ok(head)
+    }
+
+    async fn put(&self, key: &Key, payload: Payload, options: PutOptions) -> Result<PutResult> {
+        self.inner.put(&self.full(key)?, payload, options).await
+    }
+
+    async fn writer(&self, key: &Key, options: PutOptions) -> Result<Box<dyn BackendWriter>> {
+        self.inner.writer(&self.full(key)?, options).await
+    }
+
+    async fn list(&self, mut options: ListOptions) -> Result<Box<dyn Lister>> {
+        options.prefix = self.prefix.join(&options.prefix)?;
+        options.start_after = options.start_after.map(|start| format!("{}{start}", self.prefix));
+        let inner = self.inner.list(options).await?;
+        Ok(Box::new(PrefixedLister { inner, root: self.clone() }))
+    }
+
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+        self.inner.copy(&self.full(from)?, &self.full(to)?, options).await
+    }
+
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+        self.inner.rename(&self.full(from)?, &self.full(to)?, options).await
+    }
+
+    async fn delete(&self, key: &Key, options: DeleteOptions) -> Result<()> {
+        self.inner.delete(&self.full(key)?, options).await
+    }
+
+    async fn delete_many(&self, keys: Vec<Key>) -> Result<Vec<Result<()>>> {
+        let keys = keys.iter().map(|key| self.full(key)).collect::<Result<_>>()?;
+        self.inner.delete_many(keys).await
+    }
+
+    async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
+        self.inner.delete_prefix(&self.prefix.join(prefix)?).await
+    }
+
+    async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
+        self.inner.sweep(options).await
+    }
+
+    async fn local_path(&self, key: &Key) -> Result<PathBuf> {
+        self.inner.local_path(&self.full(key)?).await
+    }
+}
+
+struct PrefixedLister {
+    inner: Box<dyn Lister>,
+    root: Prefixed,
+}
+
+#[async_trait]
+impl Lister for PrefixedLister {
+    async fn next_page(&mut self) -> Result<Option<Page>> {
+        let Some(page) = self.inner.next_page().await? else {
+            return Ok(None);
+        };
+        let root = &self.root;
+        let skipped = page.skipped.into_iter().map(|skipped| Skipped {
+            name: skipped.name.strip_prefix(root.prefix.as_str()).map(str::to_owned).unwrap_or(skipped.name),
+            reason: skipped.reason,
+        });
+        let entries = page.entries.into_iter().map(|entry| match entry {
+            Entry::Object(meta) => root.meta(meta).map(Entry::Object),
+            Entry::Prefix(prefix) => {
+                let rest = prefix.as_str().strip_prefix(root.prefix.as_str()).unwrap_or_default();
+                Prefix::new(rest).map(Entry::Prefix)
+            }
+        });
+        Ok(Some(Page { entries: entries.collect::<Result<_>>()?, skipped: skipped.collect(), resume: page.resume }))
+    }
+}

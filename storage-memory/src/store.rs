@@ -1,0 +1,176 @@
+//! The map itself, and named stores.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use storage_core::{
+    Attributes, CopyOptions, ETag, Error, ErrorKind, Key, ObjectMeta, Prefix, PutMode, PutResult, Result, past_level,
+};
+
+use crate::Memory;
+
+pub(crate) type Objects = BTreeMap<Key, Arc<Object>>;
+
+/// An object as it was committed; never changed, only replaced.
+pub(crate) struct Object {
+    pub(crate) bytes: Bytes,
+    pub(crate) attributes: Attributes,
+    etag: ETag,
+    last_modified: SystemTime,
+}
+
+impl Object {
+    pub(crate) fn meta(&self, key: &Key) -> ObjectMeta {
+        ObjectMeta {
+            key: key.clone(),
+            size: self.bytes.len() as u64,
+            etag: self.etag.clone(),
+            last_modified: self.last_modified,
+            version: None,
+        }
+    }
+}
+
+/// A store; `None` until somebody opens it to create it.
+pub(crate) struct Store {
+    objects: RwLock<Option<Objects>>,
+    writes: AtomicU64,
+}
+
+impl Store {
+    pub(crate) fn existing() -> Self {
+        Self { objects: RwLock::new(Some(Objects::new())), writes: AtomicU64::new(0) }
+    }
+
+    fn missing() -> Self {
+        Self { objects: RwLock::new(None), writes: AtomicU64::new(0) }
+    }
+
+    fn create(&self) {
+        self.objects.write().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+    }
+
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Objects) -> T) -> Result<T> {
+        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
+        objects.as_ref().map(look).ok_or_else(no_store)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Objects) -> Result<T>) -> Result<T> {
+        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        objects.as_mut().ok_or_else(no_store).and_then(change)
+    }
+
+    pub(crate) fn object(&self, key: &Key) -> Result<Arc<Object>> {
+        self.read(|objects| objects.get(key).cloned())?.ok_or_else(Error::not_found)
+    }
+
+    pub(crate) fn put(&self, key: &Key, bytes: Bytes, attributes: Attributes, mode: &PutMode) -> Result<PutResult> {
+        self.change(|objects| {
+            let old = objects.get(key);
+            match (mode, old) {
+                (PutMode::CreateOnly, Some(_)) => return Err(Error::already_exists()),
+                (PutMode::IfMatch(etag), old) => check_match(etag, old)?,
+                _ => {}
+            }
+            Ok(self.commit(objects, key, bytes, attributes))
+        })
+    }
+
+    pub(crate) fn copy(&self, from: &Key, to: &Key, options: &CopyOptions, take: bool) -> Result<PutResult> {
+        self.change(|objects| {
+            let source = objects.get(from).cloned().ok_or_else(Error::not_found)?;
+            if let Some(etag) = &options.if_source_match {
+                check_match(etag, Some(&source))?;
+            }
+            if options.create_only && objects.contains_key(to) {
+                return Err(Error::already_exists());
+            }
+            if from == to {
+                return Ok(PutResult::from(&source.meta(from)));
+            }
+            let result = self.commit(objects, to, source.bytes.clone(), source.attributes.clone());
+            if take {
+                objects.remove(from);
+            }
+            Ok(result)
+        })
+    }
+
+    pub(crate) fn delete(&self, key: &Key, if_match: Option<&ETag>) -> Result<()> {
+        self.change(|objects| {
+            if let Some(etag) = if_match {
+                check_match(etag, objects.get(key))?;
+            }
+            objects.remove(key);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
+        self.change(|objects| {
+            let doomed = if prefix.is_empty() {
+                std::mem::take(objects)
+            } else {
+                let mut from = objects.split_off(prefix.as_str());
+                objects.append(&mut from.split_off(past_level(prefix.as_str()).as_str()));
+                from
+            };
+            Ok(doomed.len() as u64)
+        })
+    }
+
+    /// Puts an object into the map, with an etag that the store never gave before and a time that never goes back.
+    fn commit(&self, objects: &mut Objects, key: &Key, bytes: Bytes, attributes: Attributes) -> PutResult {
+        let now = SystemTime::now();
+        let last_modified = objects.get(key).map_or(now, |old| now.max(old.last_modified));
+        let etag = ETag::new(format!("{:x}", self.writes.fetch_add(1, Ordering::Relaxed)));
+        let object = Object { bytes, attributes, etag, last_modified };
+        let result = PutResult::from(&object.meta(key));
+        objects.insert(key.clone(), Arc::new(object));
+        result
+    }
+}
+
+fn check_match(etag: &ETag, object: Option<&Arc<Object>>) -> Result<()> {
+    match object {
+        Some(object) if object.etag == *etag => Ok(()),
+        Some(_) => Err(Error::precondition_failed("the object has another etag")),
+        None => Err(Error::precondition_failed("there is no object")),
+    }
+}
+
+fn no_store() -> Error {
+    Error::new(ErrorKind::BackendNotFound, "there is no memory store of this name").with_help("open it to be created")
+}
+
+/// Named stores: two that open one name share its objects, within these stores and nowhere else (rule S08).
+#[derive(Clone, Default)]
+pub struct Stores(Arc<Mutex<HashMap<String, Arc<Store>>>>);
+
+impl Stores {
+    /// No store yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A handle on the store of this name; without `create`, every operation is `BackendNotFound` until somebody else
+    /// has created it.
+    pub fn open(&self, name: &str, create: bool) -> Memory {
+        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = stores.entry(name.to_owned()).or_insert_with(|| Arc::new(Store::missing()));
+        if create {
+            store.create();
+        }
+        Memory::named(name, Arc::clone(store))
+    }
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        f.debug_set().entries(stores.keys()).finish()
+    }
+}
