@@ -1,0 +1,5 @@
+//! A directory as storage.
+
+mod options;
+
+pub use options::{Durability, LocalOptions};
