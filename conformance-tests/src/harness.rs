@@ -18,6 +18,16 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Opens, as a further handle and maybe in another process, the root that [`Fixture::address`] names.
     async fn attach(&self, address: &str) -> Storage;
+
+    /// Called once when a rule has held; for harnesses around others, which check here that nothing beside their roots
+    /// was touched.
+    async fn finished(&self) {}
+
+    /// The test that stands by as another process, as [`conformance!`](crate::conformance) sets it; rules on several
+    /// processes have nothing to ask where there is none.
+    fn worker(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A root for one rule.
@@ -26,8 +36,31 @@ pub struct Fixture {
     pub storage: Storage,
     /// The root's name for [`Harness::attach`].
     pub address: String,
-    /// The directory behind the root, where there is one.
+    /// The directory that holds the root's objects, where there is one; it exists.
     pub directory: Option<PathBuf>,
+    /// Whether the root is a part of a greater one, so that it is not gone with its directory.
+    pub sub_root: bool,
     /// Kept until the rule has ended; removes what the root left behind.
     pub guard: Arc<dyn Any + Send + Sync>,
+}
+
+impl Fixture {
+    /// A root that is no directory and leaves nothing behind.
+    pub fn new(storage: Storage, address: impl Into<String>) -> Self {
+        Self { storage, address: address.into(), directory: None, sub_root: false, guard: Arc::new(()) }
+    }
+
+    /// Names the directory behind the root.
+    #[must_use]
+    pub fn directory(mut self, path: impl Into<PathBuf>) -> Self {
+        self.directory = Some(path.into());
+        self
+    }
+
+    /// Keeps a value as long as the root is needed.
+    #[must_use]
+    pub fn guard(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.guard = Arc::new(guard);
+        self
+    }
 }

@@ -1,6 +1,55 @@
-//! The storage contract as tests.
+//! The storage contract as tests: one for each rule, for any driver.
+//!
+//! A driver implements [`Harness`], which makes empty roots, and calls [`conformance!`] in its tests. Every rule then
+//! appears under its own name in the output of the test runner, and a failure cites the rule.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use conformance_tests::{Fixture, Harness, async_trait};
+//! # use storage_core::Storage;
+//! # use storage_memory::Stores;
+//! struct MemoryHarness(Stores);
+//!
+//! #[async_trait]
+//! impl Harness for MemoryHarness {
+//!     async fn fresh(&self) -> Fixture {
+//!         Fixture::new(Storage::new(self.0.open("fresh", true)), "fresh")
+//!     }
+//!     async fn missing(&self) -> Storage {
+//!         Storage::new(self.0.open("missing", false))
+//!     }
+//!     async fn attach(&self, address: &str) -> Storage {
+//!         Storage::new(self.0.open(address, false))
+//!     }
+//! }
+//!
+//! mod direct {
+//! #   use super::*;
+//!     conformance_tests::conformance!(MemoryHarness(Stores::new()));
+//! }
+//! ```
+//!
+//! [`SubRoot`] and [`Wrapped`] make further harnesses of one: every rule holds through a sub-root and through wrappers.
+//!
+//! What is not here: rules or halves of rules that only a remote service can break, and durability (rule W16), which a
+//! driver proves by its system calls.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test library: a broken rule is a panic that names it"
+)]
 
 mod harness;
+mod process;
 pub mod rules;
+mod run;
+mod support;
+mod table;
+mod variants;
 
+pub use async_trait::async_trait;
 pub use harness::{Fixture, Harness};
+pub use run::{run_rule, run_worker};
+pub use variants::{SubRoot, Wrapped};

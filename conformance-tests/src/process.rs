@@ -1,0 +1,168 @@
+//! Other processes on the same root: the test binary itself, started again with nothing but its worker test.
+//!
+//! A worker says that it is ready, takes a command a line on its standard input, and answers each in one line that
+//! begins with [`MARK`], so that the test runner's own lines are told apart. It ends with its input.
+
+use std::io::{BufRead as _, Write as _};
+use std::process::Stdio;
+
+use storage_core::{PutOptions, Result, Storage};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::harness::Harness;
+use crate::support;
+
+/// Names the root that a worker opens; unset in every other process.
+const ADDRESS: &str = "CONFORMANCE_WORKER_ADDRESS";
+
+/// Begins every line that a worker has to say.
+const MARK: &str = "@worker ";
+
+/// The worker test beside the tests of a module, as `--exact` takes it.
+pub(crate) fn worker_test(module: &str) -> String {
+    match module.split_once("::") {
+        Some((_, inside)) => format!("{inside}::conformance_worker"),
+        None => "conformance_worker".to_owned(),
+    }
+}
+
+/// The root that this process is to open as a worker.
+pub(crate) fn address_to_serve() -> Option<String> {
+    std::env::var(ADDRESS).ok()
+}
+
+/// What a worker can be told to do. Keys hold no white space.
+#[derive(Debug, Clone)]
+pub(crate) enum Job<'a> {
+    /// Writes a text: `ok`, or the kind of error.
+    Put(&'a str, &'a str),
+    /// Create-only put of a text.
+    Create(&'a str, &'a str),
+    /// Create-only streaming write of a text.
+    StreamCreate(&'a str, &'a str),
+    /// Increments a counter so many times by compare-and-swap.
+    Increment(&'a str, u32),
+    /// Reads by get, head and list, which must agree: the text.
+    Read(&'a str),
+}
+
+impl Job<'_> {
+    fn line(&self) -> String {
+        match self {
+            Self::Put(key, text) => format!("put {key} {text}\n"),
+            Self::Create(key, text) => format!("create {key} {text}\n"),
+            Self::StreamCreate(key, text) => format!("stream {key} {text}\n"),
+            Self::Increment(key, times) => format!("increment {key} {times}\n"),
+            Self::Read(key) => format!("read {key} .\n"),
+        }
+    }
+
+    fn parse(line: &str) -> Job<'_> {
+        let mut words = line.trim_end().splitn(3, ' ');
+        let mut word = || words.next().expect("a command, a key and an argument");
+        match (word(), word(), word()) {
+            ("put", key, text) => Job::Put(key, text),
+            ("create", key, text) => Job::Create(key, text),
+            ("stream", key, text) => Job::StreamCreate(key, text),
+            ("increment", key, times) => Job::Increment(key, times.parse().expect("a number")),
+            ("read", key, _) => Job::Read(key),
+            (command, ..) => panic!("a worker knows no command {command:?}"),
+        }
+    }
+
+    async fn run(&self, storage: &Storage) -> Result<String> {
+        let ok = "ok".to_owned();
+        match *self {
+            Self::Put(key, text) => storage.put(key, text.to_owned()).await.map(|_| ok),
+            Self::Create(key, text) => {
+                storage.put_with(key, text.to_owned(), PutOptions::new().create_only()).await.map(|_| ok)
+            }
+            Self::StreamCreate(key, text) => {
+                support::write_streaming(storage, key, text.to_owned(), PutOptions::new().create_only())
+                    .await
+                    .map(|_| ok)
+            }
+            Self::Increment(key, times) => support::increment(storage, key, times).await.map(|()| ok),
+            Self::Read(key) => support::read_everywhere(storage, key).await,
+        }
+    }
+}
+
+/// Opens the root and does what the standard input says until it ends.
+pub(crate) async fn serve(harness: &dyn Harness, address: &str) {
+    let storage = harness.attach(address).await;
+    say("ready");
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a line of text");
+        match Job::parse(&line).run(&storage).await {
+            Ok(answer) => say(&answer),
+            Err(error) => say(&format!("{:?}", error.kind())),
+        }
+    }
+}
+
+/// One line, and before it the end of whatever the test runner has begun.
+fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    write!(out, "\n{MARK}{text}\n").and_then(|()| out.flush()).expect("standard output");
+}
+
+/// Another process that has the root open; it is killed when this is dropped.
+pub(crate) struct Worker {
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Worker {
+    /// Starts so many workers and waits until each has opened the root.
+    ///
+    /// None where the harness knows no worker, or where other processes do not see the same objects.
+    pub(crate) async fn start(harness: &dyn Harness, storage: &Storage, address: &str, count: usize) -> Vec<Self> {
+        let Some(test) = harness.worker().filter(|_| storage.capabilities().shared) else {
+            return Vec::new();
+        };
+        let mut workers: Vec<Self> = (0..count).map(|_| Self::spawn(&test, address)).collect();
+        for worker in &mut workers {
+            assert_eq!(worker.hear().await, "ready");
+        }
+        workers
+    }
+
+    fn spawn(test: &str, address: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(ADDRESS, address)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the test binary starts again");
+        let stdin = child.stdin.take().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { stdin, lines, _child: child }
+    }
+
+    /// Gives the worker something to do, without waiting for it.
+    pub(crate) async fn tell(&mut self, job: &Job<'_>) {
+        self.stdin.write_all(job.line().as_bytes()).await.unwrap();
+        self.stdin.flush().await.unwrap();
+    }
+
+    /// Waits for the worker's next answer.
+    pub(crate) async fn hear(&mut self) -> String {
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            if let Some(answer) = line.strip_prefix(MARK) {
+                return answer.to_owned();
+            }
+        }
+        panic!("the worker ended before it answered");
+    }
+
+    /// Gives the worker something to do and waits for its answer.
+    pub(crate) async fn ask(&mut self, job: &Job<'_>) -> String {
+        self.tell(job).await;
+        self.hear().await
+    }
+}
