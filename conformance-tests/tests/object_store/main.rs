@@ -1,0 +1,61 @@
+//! The integration tests that object_store publishes for its implementers, run over our drivers through an adapter:
+//! every one that takes an `ObjectStore` alone.
+
+mod adapter;
+
+use std::any::Any;
+
+use object_store::integration;
+use storage_core::Storage;
+
+use crate::adapter::Adapter;
+
+/// A fresh root, and what keeps it alive.
+type Root = (Storage, Box<dyn Any>);
+
+fn memory() -> Root {
+    (Storage::new(storage_memory::Memory::new()), Box::new(()))
+}
+
+/// A test for each integration function, on a root of its own.
+macro_rules! object_store_tests {
+    ($driver:ident, $root:expr, { $($function:ident ( $($argument:expr),* );)* }) => {
+        mod $driver {
+            use super::*;
+
+            $(
+                #[tokio::test]
+                async fn $function() {
+                    let (storage, _guard) = $root;
+                    integration::$function(&Adapter(storage), $($argument),*).await;
+                }
+            )*
+
+            #[tokio::test]
+            async fn get_nonexistent_object() {
+                let (storage, _guard) = $root;
+                let error = integration::get_nonexistent_object(&Adapter(storage), None).await.unwrap_err();
+                assert!(matches!(error, object_store::Error::NotFound { .. }), "{error}");
+            }
+        }
+    };
+    ($driver:ident, $root:expr) => {
+        object_store_tests!($driver, $root, {
+            put_get_delete_list();
+            put_get_attributes();
+            get_opts();
+            put_opts(true);
+            stream_get();
+            list_uses_directories_correctly();
+            list_with_delimiter();
+            rename_and_copy();
+            copy_if_not_exists();
+            copy_rename_nonexistent_object();
+            multipart_race_condition(true);
+            multipart_out_of_order();
+            list_with_offset_exclusivity();
+        });
+    };
+}
+
+object_store_tests!(memory, memory());
