@@ -12,6 +12,8 @@ mod meta;
 mod options;
 mod payload;
 mod range;
+mod registry;
+pub mod settings;
 mod storage;
 mod token;
 pub mod wrappers;
@@ -30,5 +32,7 @@ pub use options::{
 };
 pub use payload::Payload;
 pub use range::ByteRange;
+pub use registry::{Driver, OpenOptions, Registry};
+pub use settings::{Root, RootName, Settings};
 pub use storage::{DownloadOptions, Entries, ListReport, Pages, Put, Reader, Storage, Usage, Writer};
 pub use token::Token;

@@ -232,6 +232,14 @@ impl FromStr for Location {
     }
 }
 
+/// Whether a text that has no scheme was meant to have one, as ` s3://bucket` and `s3//bucket` were. Taken for a path, it
+/// would put a root into a directory that nobody wants.
+fn is_broken_url(text: &str) -> bool {
+    let lower = text.trim_start().to_ascii_lowercase();
+    let scheme_alone = ["file//", "s3//", "memory//"].iter().any(|start| lower.starts_with(start));
+    scheme_alone || (text.contains("://") && !text.starts_with(['/', '.', '~']))
+}
+
 /// The scheme in lower case and what follows its colon (RFC 3986, section 3.1), where the text has one.
 fn split_scheme(text: &str) -> Option<(String, &str)> {
     let (scheme, rest) = text.split_once(':')?;
@@ -242,6 +250,10 @@ fn split_scheme(text: &str) -> Option<(String, &str)> {
 }
 
 fn parse_path(text: &str) -> Result<Location> {
+    if is_broken_url(text) {
+        return Err(refused(text, "it looks like a URL that is written wrong")
+            .with_help(format!("write ./{text} for a path of that name")));
+    }
     let Some(rest) = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
         return Ok(Location::File(PathBuf::from(text)));
     };

@@ -3,6 +3,7 @@
 //! Every operation is one step under one lock, so all conditions are atomic. Objects live as long as a handle on their
 //! store; other processes do not see them.
 
+mod driver;
 mod list;
 mod store;
 
@@ -21,6 +22,7 @@ use storage_core::{
 use crate::list::MemoryLister;
 use crate::store::Store;
 
+pub use crate::driver::MemoryDriver;
 pub use crate::store::Stores;
 
 /// A store of objects in memory.
