@@ -152,7 +152,7 @@ pub trait BackendWriter: Send {
 pub trait Lister: Send {
     /// The next page; `None` says that the listing is complete (rule L13). A page may be empty.
     ///
-    /// After an error the call may be repeated: it asks for the same page.
+    /// After an error, and after a call whose future was dropped, the call may be repeated: it asks for the same page.
     async fn next_page(&mut self) -> Result<Option<Page>>;
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Reading<P> {
     left: Range<u64>,
     /// `None` after a failure.
     stream: Option<BoxStream<'static, Result<Bytes>>>,
+    /// A piece that has come and is not handed on: a policy may lose the answer and ask again.
+    held: Option<Option<Bytes>>,
 }
 
 impl<P: Policy> Reading<P> {
@@ -31,7 +33,7 @@ impl<P: Policy> Reading<P> {
         left: Range<u64>,
         stream: BoxStream<'static, Result<Bytes>>,
     ) -> Self {
-        Self { backend, key: key.clone(), options, etag: meta.etag.clone(), left, stream: Some(stream) }
+        Self { backend, key: key.clone(), options, etag: meta.etag.clone(), left, stream: Some(stream), held: None }
     }
 
     pub(super) fn into_stream(self) -> BoxStream<'static, Result<Bytes>> {
@@ -44,10 +46,15 @@ impl<P: Policy> Reading<P> {
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
         let (policy, key) = (self.backend.policy.clone(), self.key.clone());
-        repeated!(policy, Call::read(&key), self.attempt())
+        let piece = repeated!(policy, Call::read(&key), self.attempt())?;
+        self.held = None;
+        Ok(piece)
     }
 
     async fn attempt(&mut self) -> Result<Option<Bytes>> {
+        if let Some(held) = &self.held {
+            return Ok(held.clone());
+        }
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None if self.left.is_empty() => return Ok(None),
@@ -58,7 +65,7 @@ impl<P: Policy> Reading<P> {
             self.left.start += piece.len() as u64;
         }
         self.stream = Some(stream);
-        Ok(piece)
+        Ok(self.held.insert(piece).clone())
     }
 
     /// The rest of the same version (rule R07).

@@ -136,7 +136,6 @@ no_content!(
     SweepReport,
     PathBuf,
     Vec<Result<()>>,
-    Option<Page>,
     Box<dyn BackendWriter>,
     Box<dyn Lister>
 );
@@ -234,7 +233,7 @@ impl<P: Policy> StorageBackend for Intercepted<P> {
 
     async fn list(&self, options: ListOptions) -> Result<Box<dyn Lister>> {
         let inner = repeated!(self.policy, Call::new(Operation::List, None), self.inner.list(options.clone()))?;
-        Ok(Box::new(InterceptedLister { policy: Arc::clone(&self.policy), inner }))
+        Ok(Box::new(InterceptedLister { policy: Arc::clone(&self.policy), inner, held: None }))
     }
 
     async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
@@ -272,12 +271,25 @@ impl<P: Policy> StorageBackend for Intercepted<P> {
 struct InterceptedLister<P> {
     policy: Arc<P>,
     inner: Box<dyn Lister>,
+    /// A page that has come and is not handed on: when a policy loses the answer, the next call finds it here.
+    held: Option<Option<Page>>,
+}
+
+impl<P> InterceptedLister<P> {
+    async fn attempt(&mut self) -> Result<()> {
+        if self.held.is_none() {
+            self.held = Some(self.inner.next_page().await?);
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl<P: Policy> Lister for InterceptedLister<P> {
     async fn next_page(&mut self) -> Result<Option<Page>> {
-        repeated!(self.policy, Call::new(Operation::List, None), self.inner.next_page())
+        let policy = Arc::clone(&self.policy);
+        repeated!(policy, Call::new(Operation::List, None), self.attempt())?;
+        Ok(self.held.take().flatten())
     }
 }
 

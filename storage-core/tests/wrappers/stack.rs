@@ -1,0 +1,60 @@
+//! All of them together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage_core::wrappers::{
+    Chaos, ChaosOptions, ConcurrencyLimit, ConcurrencyLimitOptions, Metrics, Retry, RetryOptions, Throttle,
+    ThrottleOptions, Timeout, TimeoutOptions,
+};
+use storage_core::{ListOptions, PutOptions, Storage};
+use storage_memory::Memory;
+
+use crate::{Backend, limit::limited};
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_hides_what_passes_and_changes_nothing_twice() {
+    for seed in 0..30 {
+        let memory: Backend = Arc::new(Memory::new());
+        let chaos = ChaosOptions::new(seed).fail_before(0.2).cut_body(0.3).delay(0.2, Duration::from_secs(5));
+        let chaos = Chaos::new(memory, chaos);
+        let timed = Timeout::new(Arc::new(chaos), TimeoutOptions::new());
+        let throttled = Throttle::new(Arc::new(timed), ThrottleOptions::new().requests(100).bytes(1_000_000));
+        let limited = ConcurrencyLimit::new(Arc::new(throttled), ConcurrencyLimitOptions::new().calls(2));
+        let budget = Duration::from_secs(3600);
+        let retried = Retry::new(Arc::new(limited), RetryOptions::new().attempts(20).budget(budget).seed(seed));
+        let storage = Storage::new(Metrics::new(Arc::new(retried)));
+        for i in 0..20 {
+            let options = PutOptions::new().create_only();
+            storage.put_with(format!("k/{i:02}"), format!("value {i}"), options).await.unwrap();
+        }
+        let mut names = Vec::new();
+        let mut pages = storage.pages(ListOptions::new().page_size(3)).await.unwrap();
+        while let Some(page) = pages.next_page().await.unwrap() {
+            names.extend(page.entries.iter().map(|entry| entry.as_str().to_owned()));
+        }
+        assert!(pages.report().complete, "seed {seed}");
+        assert_eq!(names, (0..20).map(|i| format!("k/{i:02}")).collect::<Vec<_>>(), "seed {seed}");
+        for i in 0..20 {
+            assert_eq!(storage.text(format!("k/{i:02}")).await.unwrap(), format!("value {i}"), "seed {seed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn name_location_and_capabilities_pass_through() {
+    let inner: Backend = Arc::new(storage_memory::Stores::new().open("shop", true));
+    let wrapped: [Backend; 6] = [
+        Arc::new(Timeout::new(inner.clone(), TimeoutOptions::new())),
+        Arc::new(Retry::new(inner.clone(), RetryOptions::new())),
+        limited(&inner, 1),
+        Arc::new(Throttle::new(inner.clone(), ThrottleOptions::new())),
+        Arc::new(Metrics::new(inner.clone())),
+        Arc::new(Chaos::new(inner.clone(), ChaosOptions::new(0))),
+    ];
+    for backend in wrapped {
+        assert_eq!(backend.name(), "memory", "{backend:?}");
+        assert_eq!(backend.location(), inner.location(), "{backend:?}");
+        assert_eq!(backend.capabilities(), inner.capabilities(), "{backend:?}");
+    }
+}
