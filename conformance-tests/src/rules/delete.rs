@@ -1,0 +1,142 @@
+//! Rules D: delete.
+
+use storage_core::{Error, ErrorKind, Result, Storage};
+
+use crate::Harness;
+use crate::support::{keys, kind};
+
+/// D01: Deleting a missing key is Ok, and so is deleting twice.
+pub async fn d01_missing_key_is_ok(harness: &dyn Harness) {
+    let fixture = harness.fresh().await;
+    let storage = &fixture.storage;
+    storage.delete("never/was/there").await.unwrap();
+    storage.put("a/b", "text").await.unwrap();
+    for _ in 0..3 {
+        storage.delete("a/b").await.unwrap();
+        assert_eq!(kind("a deleted object", storage.head("a/b").await), ErrorKind::NotFound);
+    }
+    assert!(keys(storage).await.is_empty());
+    storage.put("a/b", "again").await.unwrap();
+    assert_eq!(storage.text("a/b").await.unwrap(), "again", "a deleted key is as good as new");
+}
+
+/// D02: Deleting `a` touches neither `a/b` nor `ab`.
+pub async fn d02_neighbours_stay(harness: &dyn Harness) {
+    let fixture = harness.fresh().await;
+    let storage = &fixture.storage;
+    let all = ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b/c/d", "a0", "ab", "b/a"];
+    for victim in all.into_iter().chain(["a/b/c/d/e", "a/c", "b", "c"]) {
+        for key in all {
+            storage.put(key, key).await.unwrap();
+        }
+        storage.delete(victim).await.unwrap();
+        let left: Vec<_> = all.into_iter().filter(|key| *key != victim).collect();
+        assert_eq!(keys(storage).await, left, "after the delete of {victim}");
+        for key in left {
+            assert_eq!(storage.text(key).await.unwrap(), key, "after the delete of {victim}");
+        }
+    }
+}
+
+/// D03: A bulk delete gives a result for each key, in order; any number of keys, some of them missing, repeated or no
+/// keys at all.
+pub async fn d03_bulk_delete(harness: &dyn Harness) {
+    let fixture = harness.fresh().await;
+    let storage = &fixture.storage;
+    assert!(storage.delete_many(Vec::<&str>::new()).await.unwrap().is_empty(), "no keys, no results");
+    let hostile = ["<&>\"'", "]]>", "&lt;", " a ", "a\\b", "é😀", "%2F"];
+    for key in hostile.into_iter().chain(["a", "a/b", "stays"]) {
+        storage.put(key, "text").await.unwrap();
+    }
+    for i in 0..150 {
+        storage.put(format!("many/{i}"), "").await.unwrap();
+    }
+    let mut doomed: Vec<String> = (0..1200).map(|i| format!("many/{i}")).collect();
+    doomed.extend(hostile.map(str::to_owned));
+    doomed.extend(["a", "a", "many/0", "../x", "a"].map(str::to_owned));
+    let results = storage.delete_many(&doomed).await.unwrap();
+    assert_eq!(results.len(), doomed.len(), "a result for each key");
+    for (key, result) in doomed.iter().zip(results) {
+        match key.as_str() {
+            "../x" => assert_eq!(kind(key, result), ErrorKind::InvalidKey, "what is no key fails alone"),
+            _ => result.unwrap(),
+        }
+    }
+    assert_eq!(keys(storage).await, ["a/b", "stays"]);
+    let missing = harness.missing().await.delete_many(["a", "b"]).await;
+    let failed = match missing {
+        Err(error) => vec![error],
+        Ok(results) => results.into_iter().filter_map(Result::err).collect::<Vec<Error>>(),
+    };
+    assert!(!failed.is_empty() && failed.iter().all(|error| error.kind() == ErrorKind::BackendNotFound), "{failed:?}");
+}
+
+/// D04: A delete by prefix takes a prefix that ends in `/`; everything needs an explicit "all". It says how many objects
+/// that were, and can be repeated.
+pub async fn d04_delete_by_prefix(harness: &dyn Harness) {
+    let fixture = harness.fresh().await;
+    let storage = &fixture.storage;
+    let under = ["x/a", "x/a/b", "x/a/b/c", "x/\u{10ffff}", "x/ ", "x/y/z"];
+    let beside = ["w", "x", "x ", "x-y", "x.y/z", "x0", "xy/z", "y/x/a"];
+    for key in under.into_iter().chain(beside) {
+        storage.put(key, key).await.unwrap();
+    }
+    let whole = keys(storage).await;
+    for refused in ["x", "", "x/a", "x-", "no-such"] {
+        let result = storage.delete_prefix(refused).await;
+        assert_eq!(kind(refused, result), ErrorKind::InvalidInput, "a delete by {refused:?}");
+    }
+    for invalid in ["/", "x//", "../", "x/../"] {
+        assert_eq!(kind(invalid, storage.delete_prefix(invalid).await), ErrorKind::InvalidKey, "{invalid:?}");
+    }
+    assert_eq!(keys(storage).await, whole, "what is refused deletes nothing");
+
+    assert_eq!(storage.delete_prefix("x/y/").await.unwrap(), 1);
+    assert_eq!(storage.delete_prefix("x/").await.unwrap(), under.len() as u64 - 1, "objects under x/");
+    assert_eq!(keys(storage).await, beside, "what stands beside x/");
+    for prefix in ["x/", "no/such/", "w/"] {
+        assert_eq!(storage.delete_prefix(prefix).await.unwrap(), 0, "nothing is under {prefix}");
+    }
+    storage.put("x/new", "").await.unwrap();
+    assert_eq!(storage.delete_prefix("x/").await.unwrap(), 1, "after new objects");
+    assert_eq!(storage.delete_all().await.unwrap(), beside.len() as u64, "everything");
+    assert_eq!(storage.delete_all().await.unwrap(), 0, "everything, again");
+    assert!(keys(storage).await.is_empty());
+    storage.put("x", "the root lives on").await.unwrap();
+    assert_eq!(keys(storage).await, ["x"]);
+}
+
+/// D05: A root that is gone is `BackendNotFound`, not Ok.
+pub async fn d05_root_that_is_gone(harness: &dyn Harness) {
+    let fixture = harness.fresh().await;
+    let storage = &fixture.storage;
+    let Some(directory) = fixture.directory.as_ref().filter(|_| !fixture.sub_root) else { return };
+    storage.put("a/b", "text").await.unwrap();
+    storage.put("c", "text").await.unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    let failed = failures(storage).await;
+    for (operation, result) in failed {
+        assert_eq!(kind(operation, result), ErrorKind::BackendNotFound, "{operation} on a root that is gone");
+    }
+    assert!(!directory.exists(), "neither a read nor a delete makes a root");
+}
+
+/// What reads and deletes say.
+async fn failures(storage: &Storage) -> Vec<(&'static str, Result<()>)> {
+    vec![
+        ("delete", storage.delete("c").await),
+        ("delete of a missing key", storage.delete("no/such").await),
+        ("delete_many", all(storage.delete_many(["c", "a/b"]).await)),
+        ("delete_prefix", storage.delete_prefix("a/").await.map(drop)),
+        ("delete_all", storage.delete_all().await.map(drop)),
+        ("get", storage.bytes("c").await.map(drop)),
+        ("head", storage.head("a/b").await.map(drop)),
+        ("list", storage.list_all("").await.map(drop)),
+        ("copy", storage.copy("c", "d").await.map(drop)),
+        ("rename", storage.rename("c", "d").await.map(drop)),
+    ]
+}
+
+fn all(results: Result<Vec<Result<()>>>) -> Result<()> {
+    results?.into_iter().collect()
+}
