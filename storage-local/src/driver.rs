@@ -1,0 +1,54 @@
+//! The driver of paths and `file:` URLs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use storage_core::settings::STORAGE_LOCAL_DURABILITY;
+use storage_core::{Driver, Error, ErrorKind, Location, OpenOptions, Result, RootName, Settings, StorageBackend};
+
+use crate::{Durability, Local, LocalOptions};
+
+/// Opens directories. `STORAGE_LOCAL_DURABILITY` says what an Ok of a write means after a crash of the machine: `full`
+/// (the default) or `fast`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LocalDriver;
+
+impl LocalDriver {
+    /// The driver; it holds nothing.
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+#[async_trait]
+impl Driver for LocalDriver {
+    fn name(&self) -> &str {
+        "local"
+    }
+
+    fn schemes(&self) -> &[&str] {
+        &["file"]
+    }
+
+    fn default_root(&self, root: RootName, _: &Settings) -> Result<Location> {
+        Location::parse(&format!(".storage/{root}"))
+    }
+
+    async fn open(&self, container: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+        let Location::File(path) = container else {
+            return Err(Error::invalid_input(format!("{container} is no directory")));
+        };
+        let (path, local) = (path.clone(), local_options(options)?);
+        let opened = tokio::task::spawn_blocking(move || Local::open(path, local)).await;
+        let opened = opened.map_err(|error| Error::new(ErrorKind::Other, "the opening was cut off").with_source(error));
+        Ok(Arc::new(opened??))
+    }
+}
+
+fn local_options(options: &OpenOptions) -> Result<LocalOptions> {
+    let durability = match options.settings.get(STORAGE_LOCAL_DURABILITY)? {
+        Some(setting) if setting.choose(&["full", "fast"])? == 1 => Durability::Fast,
+        _ => Durability::Full,
+    };
+    Ok(LocalOptions::new().create(options.create).durability(durability))
+}

@@ -1,0 +1,55 @@
+//! Storage for host apps: one contract, whether the data lies in a directory, in memory or elsewhere.
+//!
+//! A host names its roots in settings, opens them once, and hands the handles to whatever reads and writes. It never
+//! learns which driver is behind one:
+//!
+//! ```
+//! use storage::{Registry, Result, Roots, Settings, Storage};
+//!
+//! async fn remember(notes: &Storage, name: &str, text: &str) -> Result<()> {
+//!     notes.put(name, text.to_owned()).await.map(drop)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+//! let settings = Settings::builder().environment().set("STORAGE_BACKEND", "memory").build()?;
+//! let roots = Roots::open(&storage::registry(), &settings).await?;
+//! let tenant = roots.data.sub("tenant-42/notes")?;
+//! remember(&tenant, "today.txt", "buy milk").await?;
+//! assert_eq!(roots.data.text("tenant-42/notes/today.txt").await?, "buy milk");
+//! # Ok(()) }
+//! ```
+//!
+//! Without the line that sets the backend, the roots are directories: `.storage/data`, `.storage/system` and
+//! `.storage/cache` under the current one, or wherever [`settings`] say.
+//!
+//! Everything of [`storage_core`] is here too: [`Storage`] is what a host uses, [`StorageBackend`] what a driver writes.
+//!
+//! # Features
+//! `local` (directories) and `memory`, both on.
+
+pub use storage_core::*;
+
+#[cfg(feature = "local")]
+pub use storage_local::{Durability, Local, LocalDriver, LocalOptions};
+#[cfg(feature = "memory")]
+pub use storage_memory::{Memory, MemoryDriver, Stores};
+
+mod roots;
+
+pub use roots::Roots;
+
+/// A registry with the drivers of this build, directories first; each has its own named memory stores.
+pub fn registry() -> Registry {
+    let registry = Registry::new();
+    #[cfg(feature = "local")]
+    let registry = added(registry, LocalDriver::new());
+    #[cfg(feature = "memory")]
+    let registry = added(registry, MemoryDriver::new());
+    registry
+}
+
+/// Our drivers share neither name nor scheme, so adding one cannot fail.
+#[cfg(any(feature = "local", feature = "memory"))]
+fn added(registry: Registry, driver: impl Driver) -> Registry {
+    registry.clone().with(driver).unwrap_or(registry)
+}
