@@ -1,5 +1,48 @@
-//! A directory as storage.
+//! A directory as storage: every key a file that other programs can read, crash-safe, and never outside the root.
+//!
+//! # Guarantees
+//! Every put, copy, move and delete is one atomic step, for readers, for other processes and after a crash
+//! ([`Durability`]). Conditions are atomic across processes. Symbolic links are followed as long as they stay inside the
+//! root; one that leads out is `PermissionDenied`, and none is ever written through.
+//!
+//! # Layout
+//! The key `a/b` is the file `a/b`. Three kinds of names are the driver's own, and all begin with `.%`:
+//! - `.%ctl/tmp/` in the root holds what is being written; [`Storage::sweep`](storage_core::Storage::sweep) removes what
+//!   a crash left there;
+//! - `.%self` holds the object `a` where there is a directory `a`;
+//! - `.%-`, `.%+` and `.%=` begin escaped segments: those that begin with `.%`, and those over 255 bytes.
+//!
+//! Attributes are in the extended attribute `user.storage.attributes` of the file. An etag is made of inode, time and
+//! size. Files that other programs put into the directory are objects too; names that no key can express are skipped by
+//! listings, counted and named. A program that changes a file in place breaks the guarantee that a read sees one version.
+//!
+//! # Cost
+//! One hop to the blocking pool for each operation, page of a listing or mebibyte of a stream; none for get and head of
+//! a small object in the page cache (on Linux). The methods need a running tokio runtime.
 
+mod attributes;
+mod blocking;
+mod commit;
+mod driver;
+mod errors;
+mod folding;
+mod level;
+mod list;
+mod local;
+mod locate;
+mod lock;
+mod names;
 mod options;
+mod promote;
+mod read;
+mod root;
+mod stat;
+mod sweep;
+mod sys;
+mod temp;
+mod walk;
+mod writer;
 
+pub use folding::FoldingProbe;
+pub use local::Local;
 pub use options::{Durability, LocalOptions};

@@ -1,5 +1,7 @@
 //! How a directory is opened.
 
+use crate::folding::FoldingProbe;
+
 /// What an Ok of a write means after a crash of the machine (rule W16).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -12,7 +14,7 @@ pub enum Durability {
 }
 
 /// Options of [`Local::open`](crate::Local::open).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct LocalOptions {
     /// The first write makes the directory where it is missing; until then the root is empty. Without it a missing
@@ -22,6 +24,8 @@ pub struct LocalOptions {
     pub durability: Durability,
     /// Use only calls that every Unix has, none of Linux's own.
     pub portable: bool,
+    /// How it is found out whether the file system takes different names for one (rule K10).
+    pub folding: FoldingProbe,
 }
 
 impl LocalOptions {
@@ -41,6 +45,13 @@ impl LocalOptions {
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
+        self
+    }
+
+    /// Replaces the probe for file systems that take different names for one.
+    #[must_use]
+    pub fn folding(mut self, probe: FoldingProbe) -> Self {
+        self.folding = probe;
         self
     }
 

@@ -1,0 +1,172 @@
+//! The driver's face: each method of the contract, in one hop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use storage_core::{
+    BackendWriter, Capabilities, CopyOptions, DeleteOptions, ETagKind, Error, GetOptions, GetResult, HeadOptions, Key,
+    ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PutOptions, PutResult, Result, StorageBackend,
+    SweepOptions, SweepReport,
+};
+
+use crate::blocking::{self, Gate};
+use crate::commit;
+use crate::list;
+use crate::names;
+use crate::options::{Durability, LocalOptions};
+use crate::read;
+use crate::root::{OpenRoot, Root};
+use crate::sweep;
+use crate::walk::Walk;
+use crate::writer::{self, LocalWriter};
+
+/// A directory as storage. Cloning is cheap, and clones share the open directory.
+#[derive(Debug, Clone)]
+pub struct Local {
+    root: Arc<Root>,
+}
+
+impl Local {
+    /// A backend on a directory. Nothing is read or made yet: whether the directory is there shows at the first
+    /// operation. A relative path counts from the current directory, now.
+    pub fn open(path: impl AsRef<Path>, options: LocalOptions) -> Result<Self> {
+        let path = std::path::absolute(path.as_ref()).map_err(|error| {
+            Error::configuration(format!("the path {} cannot be made absolute", path.as_ref().display()))
+                .with_source(error)
+        })?;
+        Ok(Self { root: Arc::new(Root::new(path, options)) })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.root.path
+    }
+
+    /// Changes the existing root in one hop; `unmade` is the answer of a root that the first write will make.
+    async fn change<T: Send + 'static>(
+        &self,
+        unmade: Result<T>,
+        operation: impl FnOnce(&Gate, &OpenRoot) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let root = Arc::clone(&self.root);
+        blocking::change(move |gate| match root.current()? {
+            Some(open) => operation(gate, &open),
+            None => unmade,
+        })
+        .await
+    }
+}
+
+fn path_of(key: &Key) -> String {
+    names::path(key.as_str()).into_owned()
+}
+
+#[async_trait]
+impl StorageBackend for Local {
+    fn name(&self) -> &str {
+        "local"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::none().with_all_conditions();
+        capabilities.max_object_size = i64::MAX as u64;
+        capabilities.etag = ETagKind::Unique;
+        capabilities.last_modified_precision = Duration::from_nanos(1);
+        capabilities.attributes = true;
+        capabilities.atomic_rename = true;
+        capabilities.shared = true;
+        capabilities.durable = self.root.options.durability == Durability::Full;
+        capabilities.persistent = true;
+        capabilities.local_path = true;
+        capabilities
+    }
+
+    fn location(&self) -> Option<Location> {
+        Some(Location::File(self.root.path.clone()))
+    }
+
+    async fn probe(&self) -> Result<Capabilities> {
+        let root = Arc::clone(&self.root);
+        blocking::read(move || root.current()).await?;
+        Ok(self.capabilities())
+    }
+
+    async fn get(&self, key: &Key, options: GetOptions) -> Result<GetResult> {
+        read::get(&self.root, key, options).await
+    }
+
+    async fn head(&self, key: &Key, options: HeadOptions) -> Result<ObjectHead> {
+        read::head(&self.root, key, options).await
+    }
+
+    async fn put(&self, key: &Key, payload: Payload, options: PutOptions) -> Result<PutResult> {
+        writer::put(&self.root, path_of(key), payload, options).await
+    }
+
+    async fn writer(&self, key: &Key, options: PutOptions) -> Result<Box<dyn BackendWriter>> {
+        Ok(Box::new(LocalWriter::open(&self.root, path_of(key), options).await?))
+    }
+
+    async fn list(&self, options: ListOptions) -> Result<Box<dyn Lister>> {
+        list::list(&self.root, options).await
+    }
+
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+        let (from, to) = (path_of(from), path_of(to));
+        self.change(Err(Error::not_found()), move |gate, root| commit::copy(gate, root, &from, &to, &options)).await
+    }
+
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+        let (from, to) = (path_of(from), path_of(to));
+        self.change(Err(Error::not_found()), move |gate, root| commit::rename(gate, root, &from, &to, &options)).await
+    }
+
+    async fn delete(&self, key: &Key, options: DeleteOptions) -> Result<()> {
+        let path = path_of(key);
+        let unmade = match options.if_match {
+            Some(_) => Err(Error::precondition_failed("there is no object")),
+            None => Ok(()),
+        };
+        self.change(unmade, move |gate, root| commit::delete(gate, root, &path, &options).map(|_| ())).await
+    }
+
+    async fn delete_many(&self, keys: Vec<Key>) -> Result<Vec<Result<()>>> {
+        let unmade = Ok(keys.iter().map(|_| Ok(())).collect());
+        self.change(unmade, move |gate, root| {
+            let one = |key| commit::delete(gate, root, &path_of(key), &DeleteOptions::new()).map(|_| ());
+            Ok(keys.iter().map(one).collect())
+        })
+        .await
+    }
+
+    async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
+        let (root, query) = (Arc::clone(&self.root), ListOptions::new().prefix(prefix.clone()));
+        blocking::change(move |gate| {
+            let Some(root) = root.current()? else { return Ok(0) };
+            let mut walk = Walk::begin(Arc::clone(&root), query.clone(), query.first()?)?;
+            let mut deleted = 0;
+            loop {
+                let page = walk.page()?;
+                for entry in &page.entries {
+                    let path = names::path(entry.as_str());
+                    deleted += u64::from(commit::delete(gate, &root, &path, &DeleteOptions::new())?);
+                }
+                if page.resume.is_none() {
+                    return Ok(deleted);
+                }
+            }
+        })
+        .await
+    }
+
+    async fn sweep(&self, options: SweepOptions) -> Result<SweepReport> {
+        self.change(Ok(SweepReport::default()), move |_, root| sweep::sweep(root, &options)).await
+    }
+
+    async fn local_path(&self, key: &Key) -> Result<PathBuf> {
+        let (root, key) = (Arc::clone(&self.root), path_of(key));
+        blocking::read(move || read::local_path(&root, &key)).await
+    }
+}

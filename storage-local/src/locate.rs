@@ -1,0 +1,195 @@
+//! Finding the file of a key.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, mkdirat, openat, statat, unlinkat};
+use rustix::io::{Errno, Result};
+
+use crate::errors::is_missing;
+use crate::lock::DirLock;
+use crate::names::{CONTROL, SELF, split};
+use crate::promote;
+use crate::root::{DIRECTORY, DIRECTORY_BENEATH, OpenRoot};
+use crate::stat::{found, is_directory, is_file, is_symlink};
+use crate::sys::{At, sync};
+
+/// How an object is opened: a FIFO in its place must not make anybody wait.
+pub(crate) const OBJECT: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// Opens the file of an object for reading.
+pub(crate) fn open_object(root: &OpenRoot, path: &str) -> Result<Option<(OwnedFd, Stat)>> {
+    if let Some(object) = look(root, path)? {
+        return Ok(Some(object));
+    }
+    if !root.sys.has_gaps() {
+        return Ok(None);
+    }
+    // Somebody may be making a directory of it: look again when nobody is, or finish what a crash left.
+    let _ = promote::recover(root);
+    match found(root.sys.open_beneath(root.fd.as_fd(), split(path).0, DIRECTORY_BENEATH))? {
+        Some(parent) => {
+            let _lock = DirLock::shared(&parent).map_err(|_| Errno::NOLCK)?;
+            look(root, path)
+        }
+        None => Ok(None),
+    }
+}
+
+fn look(root: &OpenRoot, path: &str) -> Result<Option<(OwnedFd, Stat)>> {
+    let Some(file) = found(root.sys.open_beneath(root.fd.as_fd(), path, OBJECT))? else {
+        return Ok(None);
+    };
+    object_of(file)
+}
+
+/// The object that an opened name stands for: the file itself, or the one that a directory holds as its own.
+pub(crate) fn object_of(file: OwnedFd) -> Result<Option<(OwnedFd, Stat)>> {
+    let stat = fstat(&file)?;
+    if is_file(&stat) {
+        return Ok(Some((file, stat)));
+    }
+    if !is_directory(&stat) {
+        return Ok(None);
+    }
+    let Some(own) = found(openat(&file, SELF, OBJECT | OFlags::NOFOLLOW, Mode::empty()))? else {
+        return Ok(None);
+    };
+    let stat = fstat(&own)?;
+    Ok(is_file(&stat).then_some((own, stat)))
+}
+
+/// Where the file of a key is, or will be, as seen under the lock of the key's directory.
+pub(crate) struct Slot<'a> {
+    parent: BorrowedFd<'a>,
+    /// The directory of the key's own name, where it is one.
+    level: Option<OwnedFd>,
+    name: &'a str,
+    /// The object that is there.
+    pub(crate) object: Option<Stat>,
+    /// Something is there that is no object of this driver: a link, a FIFO.
+    pub(crate) foreign: bool,
+}
+
+impl<'a> Slot<'a> {
+    /// Looks at the last name of `path` in its open directory.
+    pub(crate) fn find(root: &OpenRoot, parent: BorrowedFd<'a>, path: &'a str) -> Result<Self> {
+        let name = split(path).1;
+        let mut slot = Slot { parent, level: None, name, object: None, foreign: false };
+        let Some(stat) = found(statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))? else {
+            return Ok(slot);
+        };
+        if is_file(&stat) {
+            slot.object = Some(stat);
+        } else if is_directory(&stat) {
+            let level = openat(parent, name, DIRECTORY, Mode::empty())?;
+            slot.object = found(statat(&level, SELF, AtFlags::SYMLINK_NOFOLLOW))?;
+            slot.level = Some(level);
+        } else {
+            slot.foreign = true;
+            if is_symlink(&stat) {
+                slot.object = look(root, path).ok().flatten().map(|(_, stat)| stat);
+            }
+        }
+        Ok(slot)
+    }
+
+    /// Whether the key's own name is a directory.
+    pub(crate) fn is_level(&self) -> bool {
+        self.level.is_some()
+    }
+
+    /// The directory entry to change.
+    pub(crate) fn at(&self) -> At<'_> {
+        match &self.level {
+            Some(level) => At { dir: level.as_fd(), name: SELF },
+            None => At { dir: self.parent, name: self.name },
+        }
+    }
+}
+
+/// Opens the directory of a path's last name.
+pub(crate) fn open_parent(root: &OpenRoot, path: &str) -> Result<OwnedFd> {
+    root.sys.open_beneath(root.fd.as_fd(), split(path).0, DIRECTORY_BENEATH)
+}
+
+/// The same, making what is missing on the way, objects into directories too.
+pub(crate) fn make_parent(root: &OpenRoot, path: &str) -> storage_core::Result<OwnedFd> {
+    let failed = crate::errors::doing("cannot make the directories of the key");
+    let directory = split(path).0;
+    match open_parent(root, path) {
+        Err(errno) if is_missing(errno) => {}
+        result => return result.map_err(failed),
+    }
+    let mut here = root.sys.open_beneath(root.fd.as_fd(), "", DIRECTORY_BENEATH).map_err(&failed)?;
+    let ends = directory.match_indices('/').map(|(end, _)| end).chain([directory.len()]);
+    let mut restarts = 0;
+    for end in ends {
+        let upto = &directory[..end];
+        here = loop {
+            match root.sys.open_beneath(root.fd.as_fd(), upto, DIRECTORY_BENEATH) {
+                Ok(next) => break next,
+                Err(Errno::NOENT) => match mkdirat(&here, split(upto).1, Mode::from_raw_mode(0o777)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    // The directory above was pruned; from the start.
+                    Err(Errno::NOENT) if restarts < 100 => return make_parent(root, path),
+                    Err(errno) => return Err(failed(errno)),
+                },
+                Err(Errno::NOTDIR) => promote::promote(root, here.as_fd(), upto)?,
+                Err(errno) => return Err(failed(errno)),
+            }
+            restarts += 1;
+            if restarts > 10_000 {
+                // A name that is neither a directory nor a file, such as a link to nowhere, stays in the way.
+                return Err(failed(Errno::NOTDIR).with_kind(storage_core::ErrorKind::Other));
+            }
+        };
+    }
+    Ok(here)
+}
+
+/// Removes the directories of a path upwards as far as they are empty. A put that races into one of them finds it dead
+/// and starts again, so no lock is needed.
+pub(crate) fn prune(root: &OpenRoot, path: &str) {
+    let mut path = path;
+    while let (above, _) = split(path)
+        && !above.is_empty()
+    {
+        let Ok(parent) = open_parent(root, above) else { return };
+        let name = split(above).1;
+        if unlinkat(&parent, name, AtFlags::REMOVEDIR).is_err() && !prune_control(&parent, name) {
+            return;
+        }
+        path = above;
+    }
+}
+
+/// Removes a directory that holds nothing but the idle control directory of a root that was opened there.
+fn prune_control(parent: &OwnedFd, name: &str) -> bool {
+    let Ok(directory) = openat(parent, name, DIRECTORY, Mode::empty()) else { return false };
+    let Ok(control) = openat(&directory, CONTROL, DIRECTORY, Mode::empty()) else { return false };
+    unlinkat(&control, "tmp", AtFlags::REMOVEDIR).is_ok()
+        && unlinkat(&directory, CONTROL, AtFlags::REMOVEDIR).is_ok()
+        && unlinkat(parent, name, AtFlags::REMOVEDIR).is_ok()
+}
+
+/// Syncs a changed directory and those above it: a directory newly made must not be lost with what is in it (rule W16).
+pub(crate) fn sync_up(root: &OpenRoot, changed: BorrowedFd<'_>, path: &str) -> storage_core::Result<()> {
+    if !root.durable {
+        return Ok(());
+    }
+    let failed = crate::errors::doing("cannot sync the directory");
+    sync(changed).map_err(&failed)?;
+    let mut above = path;
+    loop {
+        (above, _) = split(above);
+        // One that was pruned meanwhile held nothing any more.
+        match root.sys.open_beneath(root.fd.as_fd(), above, DIRECTORY_BENEATH) {
+            Ok(directory) => sync(directory.as_fd()).map_err(&failed)?,
+            Err(errno) if is_missing(errno) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        if above.is_empty() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The root directory: held open, made by the first write, noticed when it is gone.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rustix::fs::{CWD, Mode, OFlags, Timestamps, fstat, futimens, mkdirat, open, openat, stat};
+use rustix::io::{Errno, retry_on_intr};
+use storage_core::{Error, ErrorKind, Result};
+
+use crate::errors::{doing, failed};
+use crate::names::CONTROL;
+use crate::options::{Durability, LocalOptions};
+use crate::promote;
+use crate::stat::{Inode, modified_nanos, timespec};
+use crate::sys::{Sys, sync};
+use crate::temp::Temp;
+
+/// How every directory is opened: good for locking and syncing, and never by way of a symbolic link.
+pub(crate) const DIRECTORY: OFlags =
+    OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+
+/// How a directory beneath the root is opened when links inside the root may lead there.
+pub(crate) const DIRECTORY_BENEATH: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
+
+/// A root, whether it exists or not.
+#[derive(Debug)]
+pub(crate) struct Root {
+    pub(crate) path: PathBuf,
+    pub(crate) options: LocalOptions,
+    open: RwLock<Option<Arc<OpenRoot>>>,
+}
+
+/// A root directory that is held open.
+#[derive(Debug)]
+pub(crate) struct OpenRoot {
+    pub(crate) fd: OwnedFd,
+    pub(crate) sys: Sys,
+    pub(crate) durable: bool,
+    inode: Inode,
+    /// The file system has been found good for writing.
+    proven: AtomicBool,
+    temporaries: Mutex<Option<Arc<OwnedFd>>>,
+}
+
+impl Root {
+    pub(crate) fn new(path: PathBuf, options: LocalOptions) -> Self {
+        Self { path, options, open: RwLock::new(None) }
+    }
+
+    /// The directory as it was last seen; no system call.
+    pub(crate) fn cached(&self) -> Option<Arc<OpenRoot>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The directory for reading. `None` where the first write will make it; `BackendNotFound` where it is missing, or
+    /// was there and is gone.
+    pub(crate) fn current(&self) -> Result<Option<Arc<OpenRoot>>> {
+        let cached = self.cached();
+        match stat(&self.path) {
+            Ok(stat) => match cached {
+                Some(root) if root.inode == Inode::of(&stat) => Ok(Some(root)),
+                _ => self.reopen().map(Some),
+            },
+            Err(Errno::NOENT) if self.options.create && cached.is_none() => Ok(None),
+            Err(errno) => Err(self.unreachable(errno)),
+        }
+    }
+
+    /// The directory for reading what must be there: an unmade root holds nothing.
+    pub(crate) fn existing(&self) -> Result<Arc<OpenRoot>> {
+        self.current()?.ok_or_else(Error::not_found)
+    }
+
+    /// The directory for writing; made now, if it may be.
+    pub(crate) fn writable(&self) -> Result<Arc<OpenRoot>> {
+        let root = match self.current() {
+            Ok(Some(root)) => root,
+            Ok(None) => self.make()?,
+            Err(error) if error.kind() == ErrorKind::BackendNotFound && self.options.create => self.make()?,
+            Err(error) => return Err(error),
+        };
+        root.prove(self)?;
+        Ok(root)
+    }
+
+    fn make(&self) -> Result<Arc<OpenRoot>> {
+        make_all(&self.path, self.options.durability).map_err(|errno| self.unreachable(errno))?;
+        self.reopen()
+    }
+
+    fn reopen(&self) -> Result<Arc<OpenRoot>> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        let fd = retry_on_intr(|| open(&self.path, flags, Mode::empty())).map_err(|errno| self.unreachable(errno))?;
+        let root = Arc::new(OpenRoot {
+            inode: Inode::of_open(fd.as_fd()).map_err(doing("cannot look at the root"))?,
+            sys: Sys::choose(self.options.portable, fd.as_fd()),
+            durable: self.options.durability == Durability::Full,
+            proven: AtomicBool::new(false),
+            temporaries: Mutex::new(None),
+            fd,
+        });
+        if self.options.folding.folds(root.fd.as_fd(), None)? {
+            return Err(self.folding());
+        }
+        promote::recover(&root)?;
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&root));
+        Ok(root)
+    }
+
+    fn unreachable(&self, errno: Errno) -> Error {
+        let path = self.path.display();
+        match errno {
+            Errno::NOENT => Error::new(ErrorKind::BackendNotFound, format!("the root {path} does not exist"))
+                .with_help("make the directory, or open the root with create"),
+            Errno::NOTDIR => Error::configuration(format!("the root {path} is a file, or lies under one"))
+                .with_help("choose a directory"),
+            errno => failed(&format!("cannot open the root {path}"), errno),
+        }
+    }
+
+    fn folding(&self) -> Error {
+        Error::configuration(format!("the file system of {} takes different names for one", self.path.display()))
+            .with_help("keys that differ in case or normal form would merge: choose a directory that keeps names apart")
+    }
+}
+
+impl OpenRoot {
+    /// Fails once the directory has been removed; for loops that wait for others to get out of the way.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        match fstat(&self.fd) {
+            Ok(stat) if stat.st_nlink > 0 => Ok(()),
+            _ => Err(Error::new(ErrorKind::BackendNotFound, "the root was removed meanwhile")
+                .with_help("make the directory again")),
+        }
+    }
+
+    /// The directory of temporary files; made where it is missing, or was removed with a root around this one.
+    pub(crate) fn temporaries(&self) -> Result<Arc<OwnedFd>> {
+        let mut held = self.temporaries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fd) = held.as_ref().filter(|fd| fstat(fd).is_ok_and(|stat| stat.st_nlink > 0)) {
+            return Ok(Arc::clone(fd));
+        }
+        let fd = open_temporaries(self.fd.as_fd()).map_err(doing("cannot make the control directory"))?;
+        Ok(Arc::clone(held.insert(Arc::new(fd))))
+    }
+
+    /// The directory of temporary files if there is one; reading makes none.
+    pub(crate) fn existing_temporaries(&self) -> Option<OwnedFd> {
+        let control = openat(&self.fd, CONTROL, DIRECTORY, Mode::empty()).ok()?;
+        openat(control, "tmp", DIRECTORY, Mode::empty()).ok()
+    }
+
+    /// Before the first write: finds out whether the file system will do.
+    fn prove(self: &Arc<Self>, root: &Root) -> Result<()> {
+        if self.proven.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if root.options.folding.folds(self.fd.as_fd(), Some(self.temporaries()?.as_fd()))? {
+            return Err(root.folding());
+        }
+        let odd = 1_000_000_000_123_456_789;
+        let probe = Temp::create(self)?;
+        let times = Timestamps { last_access: timespec(odd), last_modification: timespec(odd) };
+        futimens(probe.fd(), &times).map_err(doing("cannot set a file's time"))?;
+        let kept = fstat(probe.fd()).map_err(doing("cannot look at a file"))?;
+        if modified_nanos(&kept) != odd {
+            return Err(Error::configuration(format!(
+                "the file system of {} keeps no nanoseconds",
+                root.path.display()
+            ))
+            .with_help("changes could go unnoticed there: choose a directory on another file system"));
+        }
+        self.proven.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The control directory's place for temporary files, in any directory: a root's, or one on a nested mount.
+pub(crate) fn open_temporaries(root: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    let control = open_or_make(root, CONTROL)?;
+    open_or_make(control.as_fd(), "tmp")
+}
+
+fn open_or_make(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {
+    loop {
+        match openat(dir, name, DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) => match mkdirat(dir, name, Mode::from_raw_mode(0o777)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno),
+            },
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
+
+/// Makes a directory and those above it; what is made is durable.
+fn make_all(path: &Path, durability: Durability) -> rustix::io::Result<()> {
+    match mkdirat(CWD, path, Mode::from_raw_mode(0o777)) {
+        Err(Errno::NOENT) => {
+            let above = path.parent().ok_or(Errno::NOENT)?;
+            make_all(above, durability)?;
+            return make_all(path, durability);
+        }
+        Err(Errno::EXIST) => return Ok(()),
+        result => result?,
+    }
+    if durability == Durability::Full
+        && let Some(above) = path.parent()
+    {
+        let above = open(above, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        sync(above.as_fd())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! Linux: `openat2`, `preadv2`, `renameat2`.
+
+use std::io::IoSliceMut;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, RenameFlags, ResolveFlags, openat2, renameat_with};
+use rustix::io::{Errno, ReadWriteFlags, Result, preadv2};
+
+use super::At;
+
+const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
+/// Whether the kernel has `openat2` (5.6) and nothing forbids it.
+pub(super) fn works(root: BorrowedFd<'_>) -> bool {
+    open_beneath(root, ".", OFlags::DIRECTORY | OFlags::CLOEXEC).is_ok()
+}
+
+pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {
+    loop {
+        match openat2(root, path, flags, Mode::empty(), BENEATH) {
+            // AGAIN: a rename elsewhere made the kernel unsure whether the path stayed beneath.
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
+
+pub(super) fn open_cached(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Option<OwnedFd> {
+    openat2(root, path, flags, Mode::empty(), BENEATH | ResolveFlags::CACHED).ok()
+}
+
+pub(super) fn read_cached(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> Option<usize> {
+    preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT).ok()
+}
+
+pub(super) fn rename_new(from: At<'_>, to: At<'_>) -> Result<()> {
+    match renameat_with(from.dir, from.name, to.dir, to.name, RenameFlags::NOREPLACE) {
+        // A file system without the flag; the caller holds the lock of the new name's directory.
+        Err(Errno::INVAL) => super::portable::rename_new(from, to),
+        result => result,
+    }
+}
+
+pub(super) fn exchange(from: At<'_>, to: At<'_>) -> Result<()> {
+    renameat_with(from.dir, from.name, to.dir, to.name, RenameFlags::EXCHANGE)
+}

@@ -1,0 +1,189 @@
+//! A walk over directories in the order of keys, with memory bounded by the directories it is in.
+
+use std::ops::Bound;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Stat, statat};
+use rustix::io::Errno;
+use storage_core::{Entry, Key, ListOptions, Page, Prefix, Result, Skipped, Token};
+
+use crate::errors::{doing, failed};
+use crate::level::{Item, Kind, Level, open_level, read_level};
+use crate::locate::{open_object, open_parent};
+use crate::names::{self, split};
+use crate::promote;
+use crate::root::OpenRoot;
+use crate::stat::{self, Inode, is_file};
+
+/// The entries of a page when nobody says otherwise.
+const PAGE_SIZE: usize = 1000;
+
+/// A walk under way.
+pub(crate) struct Walk {
+    root: Arc<OpenRoot>,
+    query: ListOptions,
+    from: Bound<String>,
+    /// The directories from the query's level down to where the walk is.
+    levels: Vec<Level>,
+    /// Directories above the walk, which a link must not lead back to.
+    above: Vec<Inode>,
+    skipped: Vec<Skipped>,
+}
+
+impl Walk {
+    /// Opens the level that the query's prefix lies in; a missing one is an empty listing (rule L07).
+    pub(crate) fn begin(root: Arc<OpenRoot>, query: ListOptions, from: Bound<String>) -> Result<Self> {
+        promote::recover(&root)?;
+        let prefix = query.prefix.as_str();
+        let (level, start) = prefix.split_at(prefix.rfind('/').map_or(0, |slash| slash + 1));
+        let path = level.strip_suffix('/').map(names::path).unwrap_or_default();
+        let (level, start, path) = (level.to_owned(), start.to_owned(), path.into_owned());
+        let mut walk = Self { root, query, from, levels: Vec::new(), above: Vec::new(), skipped: Vec::new() };
+        walk.enter(path, level, &start)?;
+        Ok(walk)
+    }
+
+    /// The next entries, and the names skipped on the way.
+    pub(crate) fn page(&mut self) -> Result<Page> {
+        let most = self.query.page_size.unwrap_or(PAGE_SIZE).max(1);
+        let mut entries = Vec::new();
+        while entries.len() < most {
+            let Some(level) = self.levels.last_mut() else {
+                return Ok(Page { entries, skipped: std::mem::take(&mut self.skipped), resume: None });
+            };
+            match level.names.next() {
+                Some(item) => entries.extend(self.visit(item)?),
+                None => {
+                    self.levels.pop();
+                }
+            }
+        }
+        let resume = entries.last().map(|last: &Entry| Token::seal(&self.query, last.as_str()));
+        Ok(Page { entries, skipped: std::mem::take(&mut self.skipped), resume })
+    }
+
+    /// What a name adds to the listing now; a level that is walked adds nothing by itself.
+    fn visit(&mut self, item: Item) -> Result<Option<Entry>> {
+        let Some(level) = self.levels.last() else { return Ok(None) };
+        let (text, path) = (format!("{}{}", level.prefix, item.segment), item.path_in(&level.path));
+        match item.kind {
+            Kind::Object if self.is_wanted(&text) => self.object(text, &path),
+            Kind::Level if self.query.delimited => {
+                let text = text + "/";
+                match self.is_wanted(&text) && self.holds_key(&path, &text)? {
+                    true => Prefix::new(text).map(|prefix| Some(Entry::Prefix(prefix))),
+                    false => Ok(None),
+                }
+            }
+            Kind::Level => {
+                let text = text + "/";
+                if self.may_hold_wanted(&text) {
+                    self.enter(path, text, "")?;
+                }
+                Ok(None)
+            }
+            Kind::Inexpressible(reason) if self.is_wanted(&text) => {
+                self.skip(text, &reason);
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn object(&mut self, text: String, path: &str) -> Result<Option<Entry>> {
+        match self.stat(path) {
+            Ok(Found::Object(stat)) => Ok(Some(Entry::Object(stat::meta(&Key::new(text)?, &stat)))),
+            Ok(Found::Nothing) => Ok(None),
+            Ok(Found::Dangling) => {
+                self.skip(text, "the symbolic link leads nowhere");
+                Ok(None)
+            }
+            Err(Errno::XDEV) => {
+                self.skip(text, "the symbolic link leads out of the root");
+                Ok(None)
+            }
+            Err(errno) => Err(failed("cannot look at an object of the listing", errno)),
+        }
+    }
+
+    /// The object at a path, looked up now: it may have become a directory since the directory was read.
+    fn stat(&self, path: &str) -> rustix::io::Result<Found> {
+        let parent = match open_parent(&self.root, path) {
+            Err(errno) if crate::errors::is_missing(errno) => return Ok(Found::Nothing),
+            parent => parent?,
+        };
+        let plain = match statat(&parent, split(path).1, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if is_file(&stat) => return Ok(Found::Object(stat)),
+            Ok(stat) => Some(stat),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(errno),
+        };
+        if let Some((_, stat)) = open_object(&self.root, path)? {
+            return Ok(Found::Object(stat));
+        }
+        let is_link = plain.is_some_and(|stat| stat::is_symlink(&stat));
+        Ok(if is_link && open_level(&self.root, path)?.is_none() { Found::Dangling } else { Found::Nothing })
+    }
+
+    /// Goes down into a directory, unless it is gone, or a link leads back to where the walk came from.
+    fn enter(&mut self, path: String, prefix: String, start: &str) -> Result<()> {
+        let directory = match open_level(&self.root, &path) {
+            Ok(Some(directory)) => directory,
+            Ok(None) => return Ok(()),
+            // A link out of the root has been named as an object; as the place to begin it is an error.
+            Err(Errno::XDEV) if !self.levels.is_empty() => return Ok(()),
+            Err(errno) => return Err(failed("cannot open a directory of the listing", errno)),
+        };
+        let inode = Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?;
+        if self.above.contains(&inode) || self.levels.iter().any(|level| level.inode == inode) {
+            self.skip(prefix, "the symbolic link leads back to a directory above it");
+            return Ok(());
+        }
+        let level = read_level(&directory, path, prefix, start, self.root.sys.has_gaps())?;
+        self.levels.push(level);
+        Ok(())
+    }
+
+    /// Whether there is any key under a directory; an empty one is no common prefix (rule L08).
+    fn holds_key(&self, path: &str, text: &str) -> Result<bool> {
+        let mut walk = Walk {
+            root: Arc::clone(&self.root),
+            query: ListOptions::new().page_size(1),
+            from: Bound::Unbounded,
+            levels: Vec::new(),
+            above: self.above.iter().copied().chain(self.levels.iter().map(|level| level.inode)).collect(),
+            skipped: Vec::new(),
+        };
+        match walk.enter(path.to_owned(), text.to_owned(), "") {
+            Err(error) if error.kind() == storage_core::ErrorKind::PermissionDenied => Ok(false),
+            entered => entered.and_then(|()| walk.page()).map(|page| !page.entries.is_empty()),
+        }
+    }
+
+    fn is_wanted(&self, text: &str) -> bool {
+        match &self.from {
+            Bound::Included(from) => text >= from.as_str(),
+            Bound::Excluded(from) => text > from.as_str(),
+            Bound::Unbounded => true,
+        }
+    }
+
+    /// Whether a key under `level` can be wanted.
+    fn may_hold_wanted(&self, level: &str) -> bool {
+        match &self.from {
+            Bound::Included(from) | Bound::Excluded(from) => level > from.as_str() || from.starts_with(level),
+            Bound::Unbounded => true,
+        }
+    }
+
+    fn skip(&mut self, name: String, reason: &str) {
+        self.skipped.push(Skipped { name, reason: reason.to_owned() });
+    }
+}
+
+enum Found {
+    Object(Stat),
+    Nothing,
+    Dangling,
+}
