@@ -43,6 +43,7 @@ mod temp;
 mod walk;
 mod writer;
 
+pub use driver::LocalDriver;
 pub use folding::FoldingProbe;
 pub use local::Local;
 pub use options::{Durability, LocalOptions};
