@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::StreamExt;
+use futures::stream::{StreamExt, TryStreamExt};
 use storage_core::{
     BackendWriter, Body, Capabilities, CopyOptions, DeleteOptions, GetOptions, GetResult, HeadOptions, Key,
     ListOptions, Lister, Location, ObjectHead, Operation, Payload, Prefix, PutOptions, PutResult, Result, Storage,
@@ -117,7 +117,7 @@ pub(crate) fn in_pieces(body: Body, size: usize, each: impl Fn(&Bytes) + Send + 
         Ok(whole) => cut(whole).left_stream(),
         Err(error) => futures::stream::iter(vec![Err(error)]).right_stream(),
     });
-    Body::Stream(pieces.inspect(move |piece| drop(piece.as_ref().map(&each))).boxed())
+    Body::Stream(pieces.inspect_ok(each).boxed())
 }
 
 impl fmt::Debug for Intercepted {
