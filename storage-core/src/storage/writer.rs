@@ -48,7 +48,13 @@ impl Writer {
 
     /// Adds bytes. Fails with `LengthMismatch` as soon as they are more than declared; the write is then lost.
     pub async fn write(&mut self, data: impl Into<Bytes>) -> Result<()> {
-        let data = data.into();
+        let mut call = HalfWay { writer: self, done: false };
+        let result = call.writer.write_whole(data.into()).await;
+        call.done = true;
+        result
+    }
+
+    async fn write_whole(&mut self, data: Bytes) -> Result<()> {
         std::future::poll_fn(|cx| self.poll_open(cx)).await?;
         self.count(data.len())?;
         if data.len() < GATHERED {
@@ -65,7 +71,10 @@ impl Writer {
 
     /// Commits. The bytes become visible in one step, with the attributes, if the condition holds.
     pub async fn finish(&mut self) -> Result<PutResult> {
-        std::future::poll_fn(|cx| self.poll_finish(cx)).await
+        let mut call = HalfWay { writer: self, done: false };
+        let result = std::future::poll_fn(|cx| call.writer.poll_finish(cx)).await;
+        call.done = true;
+        result
     }
 
     /// Discards everything. Works at any point, also twice; after a `finish` it is `Closed`.
@@ -180,6 +189,20 @@ impl Writer {
         };
         let error = Error::new(ErrorKind::Closed, why).with_help("open a new writer");
         self.storage.finish_context(error, Operation::Write, &self.key)
+    }
+}
+
+/// A call under way. When it is dropped half-way its caller cannot know what was taken, so the write is lost.
+struct HalfWay<'a> {
+    writer: &'a mut Writer,
+    done: bool,
+}
+
+impl Drop for HalfWay<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.writer.state = State::Failed;
+        }
     }
 }
 

@@ -55,7 +55,12 @@ impl Script {
 
     /// A memory store behind this script.
     pub(crate) fn memory(&self) -> Arc<dyn StorageBackend> {
-        Arc::new(Intercepted::around(Arc::new(Memory::new()), self.clone()))
+        self.around(Arc::new(Memory::new()))
+    }
+
+    /// A backend behind this script.
+    pub(crate) fn around(&self, inner: Arc<dyn StorageBackend>) -> Arc<dyn StorageBackend> {
+        Arc::new(Intercepted::around(inner, self.clone()))
     }
 
     /// The next call of an operation that has no fault yet gets this one.

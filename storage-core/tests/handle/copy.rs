@@ -1,0 +1,65 @@
+//! Copies and moves: inside a backend without a byte passing by, and across two.
+
+use storage_core::{Attributes, CopyOptions, ErrorKind, Operation, PutOptions};
+
+use crate::{pattern, storage, with_object};
+
+#[tokio::test]
+async fn a_copy_inside_one_backend_streams_nothing() {
+    let (script, root) = storage();
+    let (one, two) = (root.sub("one").unwrap(), root.sub("two").unwrap());
+    one.put("a", "hello").await.unwrap();
+    script.reset();
+    one.copy_to("a", &two, "b", CopyOptions::new()).await.unwrap();
+    assert_eq!((script.calls(Operation::Copy), script.requests()), (1, 1));
+    assert_eq!(root.text("two/b").await.unwrap(), "hello");
+
+    one.copy_to("a", &root, "one/a", CopyOptions::new()).await.unwrap();
+    assert_eq!(script.calls(Operation::Copy), 1, "onto itself, from another handle: nothing to copy");
+}
+
+#[tokio::test]
+async fn a_copy_to_another_backend_takes_content_and_attributes() {
+    for length in [10, 9 * 1024 * 1024] {
+        let (from, source) = storage();
+        let (to, target) = storage();
+        let attributes = Attributes::new().content_type("text/plain").user("by", "me");
+        source.put_with("a", pattern(length), PutOptions::new().attributes(attributes.clone())).await.unwrap();
+        from.reset();
+        from.pieces(1024 * 1024);
+        source.copy_to("a", &target, "b", CopyOptions::new()).await.unwrap();
+        assert!(target.bytes("b").await.unwrap() == pattern(length));
+        assert_eq!(target.head("b").await.unwrap().attributes, attributes);
+        assert_eq!(from.requests(), 1, "one get");
+        assert_eq!(to.calls(Operation::Put) + to.calls(Operation::Finish), 1);
+    }
+}
+
+#[tokio::test]
+async fn conditions_hold_across_backends() {
+    let (_, source) = with_object(10).await;
+    let (_, target) = with_object(5).await;
+    let exists = source.copy_to("a", &target, "a", CopyOptions::new().create_only()).await;
+    assert_eq!(exists.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let etag = source.head("a").await.unwrap().meta.etag;
+    source.put("a", "other").await.unwrap();
+    let changed = source.copy_to("a", &target, "b", CopyOptions::new().if_source_match(etag)).await;
+    assert_eq!(changed.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    let missing = source.copy_to("x", &target, "b", CopyOptions::new()).await;
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(!target.exists("b").await.unwrap());
+    assert_eq!(target.head("a").await.unwrap().meta.size, 5);
+}
+
+#[tokio::test]
+async fn onto_itself_changes_nothing() {
+    let (script, storage) = with_object(10).await;
+    let before = storage.head("a").await.unwrap();
+    assert_eq!(storage.copy("a", "a").await.unwrap().etag, before.meta.etag);
+    assert_eq!(storage.rename("a", "a").await.unwrap().etag, before.meta.etag);
+    assert_eq!(storage.head("a").await.unwrap(), before);
+    assert_eq!((script.calls(Operation::Copy), script.calls(Operation::Rename)), (0, 0));
+    assert_eq!(storage.rename("b", "b").await.unwrap_err().kind(), ErrorKind::NotFound);
+    let exists = storage.copy_with("a", "a", CopyOptions::new().create_only()).await;
+    assert_eq!(exists.unwrap_err().kind(), ErrorKind::AlreadyExists);
+}
