@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// One contract for storage: directories, memory and whatever else this build has drivers for.
+#[derive(Debug, Parser)]
+#[command(name = "storage", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Print one JSON object a line, errors too
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// The settings file, instead of storage.toml, .yaml, .yml or .json of the current directory
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+A PLACE is a location (a path, file:///dir/name, memory://name/key) or @data/KEY, @system/KEY, @cache/KEY under a root.
+Roots and backends are chosen by settings: a settings file, then .env, then the environment, later wins.
+    DATA_ROOT_DIRECTORY, SYSTEM_ROOT_DIRECTORY, CACHE_ROOT_DIRECTORY, STORAGE_BACKEND, STORAGE_LOCAL_DURABILITY
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 denied, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show where each root lies, what put it there, and what it can do
+    #[command(after_help = "JSON: root, location, driver, origin, capabilities.")]
+    Roots,
+    /// Take files, directories, locations and text into the data root
+    Add(AddArgs),
+    /// List a place
+    Ls(ListArgs),
+    /// Print the bytes of objects
+    Cat {
+        /// What to print
+        #[arg(required = true, value_name = "PLACE")]
+        places: Vec<String>,
+    },
+    /// Copy objects from any place to any place, attributes included
+    Cp(TransferArgs),
+    /// Move objects from any place to any place
+    Mv(TransferArgs),
+    /// Remove objects
+    Rm(RemoveArgs),
+    /// Show what is known of an object, or how much there is under a level
+    #[command(after_help = "JSON: key, uri, size, etag, last_modified, attributes, path; of a level: uri, objects, \
+                            bytes, skipped.")]
+    Stat {
+        /// What to look at
+        place: String,
+    },
+}
+
+/// Files are kept as <md5>/<name>, text as text_<md5>.txt, so that the same bytes are stored once.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "An input that exists is a path; scheme:// makes a location; what looks like a path and is \
+                        missing is an error; all else is text.\nJSON: input, key, uri, size, md5, written.")]
+pub(crate) struct AddArgs {
+    /// Files, directories (for all files in them), locations, or text
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+    /// Take every input as text
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) text: bool,
+    /// Take every input as a path
+    #[arg(long)]
+    pub(crate) path: bool,
+}
+
+/// One level of keys and prefixes in ascending order of their bytes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "JSON: key, uri, size, etag, last_modified; for a common prefix: prefix, uri; for a name that \
+                        no key can express: skipped, reason.")]
+pub(crate) struct ListArgs {
+    /// What to list
+    #[arg(default_value = "@data")]
+    pub(crate) place: String,
+    /// List all keys under the place instead of one level
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+}
+
+/// A destination that ends in '/', or is a directory or a whole root, takes the name of the source.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "JSON, for each object: from, to, size.")]
+pub(crate) struct TransferArgs {
+    /// Where from
+    #[arg(value_name = "FROM")]
+    pub(crate) from: String,
+    /// Where to
+    #[arg(value_name = "TO")]
+    pub(crate) to: String,
+    /// Take everything under FROM, with its keys counted from there
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "JSON, for each place: place, removed (how many objects).")]
+pub(crate) struct RemoveArgs {
+    /// What to remove
+    #[arg(required = true, value_name = "PLACE")]
+    pub(crate) places: Vec<String>,
+    /// Remove everything under the place
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Allow -r to empty a whole root, directory or store
+    #[arg(long, requires = "recursive")]
+    pub(crate) all: bool,
+}

@@ -1,0 +1,46 @@
+//! The commands, one file each.
+
+mod add;
+mod cat;
+mod ls;
+mod rm;
+mod roots;
+mod stat;
+mod transfer;
+
+use storage::{Entries, ListReport};
+
+use crate::args::Command;
+use crate::failure::{Failure, note};
+use crate::output::{Output, count};
+use crate::session::Session;
+
+pub(crate) async fn run(command: Command, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Command::Roots => roots::run(session, output).await,
+        Command::Add(args) => add::run(args, session, output).await,
+        Command::Ls(args) => ls::run(args, session, output).await,
+        Command::Cat { places } => cat::run(places, session, output).await,
+        Command::Cp(args) => transfer::run(args, transfer::Kind::Copy, session, output).await,
+        Command::Mv(args) => transfer::run(args, transfer::Kind::Move, session, output).await,
+        Command::Rm(args) => rm::run(args, session, output).await,
+        Command::Stat { place } => stat::run(place, session, output).await,
+    }
+}
+
+/// What a listing said at its end.
+fn report(entries: &Entries) -> ListReport {
+    entries.report().cloned().unwrap_or_default()
+}
+
+/// Tells the names that a listing met and no key can express; says whether there were any.
+fn tell_skipped(report: &ListReport) -> bool {
+    for skipped in &report.skipped_names {
+        note(format_args!("left out {:?}: {}", skipped.name, skipped.reason));
+    }
+    let unnamed = report.skipped - report.skipped_names.len() as u64;
+    if unnamed > 0 {
+        note(format_args!("left out {} more", count(unnamed, "name")));
+    }
+    report.skipped > 0
+}

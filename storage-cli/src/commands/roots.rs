@@ -1,0 +1,60 @@
+//! `storage roots`: where each root lies, what put it there, what it can do.
+
+use serde_json::json;
+use storage::{Capabilities, RootName, Support};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::session::Session;
+
+pub(super) async fn run(session: &Session, output: &mut Output) -> Result<(), Failure> {
+    for name in RootName::ALL {
+        let root = session.root(name)?;
+        let capabilities = session.open_root(name).await?.capabilities();
+        let (location, origin) = (root.location.to_string(), root.origin.to_string());
+        if output.is_json() {
+            output.object(&json!({
+                "root": name.as_str(),
+                "location": location,
+                "driver": root.driver,
+                "origin": origin,
+                "capabilities": capabilities,
+            }))?;
+        } else {
+            output.line(&format!("{:<7} {location}", name.as_str()))?;
+            output.line(&format!("        from {origin}"))?;
+            output.line(&format!("        {}: {}", root.driver, in_words(&capabilities)))?;
+        }
+    }
+    Ok(())
+}
+
+fn in_words(capabilities: &Capabilities) -> String {
+    let conditions = [
+        capabilities.put_create_only,
+        capabilities.put_if_match,
+        capabilities.writer_create_only,
+        capabilities.writer_if_match,
+        capabilities.copy_create_only,
+        capabilities.delete_if_match,
+    ];
+    let conditions = if conditions.iter().all(|support| *support == Support::Yes) {
+        "all conditions"
+    } else if conditions.contains(&Support::Unprobed) {
+        "conditions not probed yet"
+    } else if conditions.contains(&Support::Yes) {
+        "some conditions"
+    } else {
+        "no conditions"
+    };
+    let yes_no = |has: bool, yes: &'static str, no: &'static str| if has { yes } else { no };
+    [
+        yes_no(capabilities.persistent, "persistent", "gone with the process"),
+        yes_no(capabilities.durable, "durable", "not synced"),
+        yes_no(capabilities.shared, "shared by processes", "seen by one process"),
+        conditions,
+        yes_no(capabilities.attributes, "attributes", "no attributes"),
+        yes_no(capabilities.atomic_rename, "atomic moves", "moves in two steps"),
+    ]
+    .join(", ")
+}

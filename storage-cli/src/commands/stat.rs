@@ -1,0 +1,75 @@
+//! `storage stat`: what is known of an object, or how much there is under a level.
+
+use serde_json::json;
+use storage::ObjectHead;
+
+use crate::failure::Failure;
+use crate::output::{Output, count, timestamp};
+use crate::place::Place;
+use crate::session::Session;
+
+pub(super) async fn run(place: String, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    let place = session.place(&place, false).await?;
+    if place.is_level() {
+        return level(&place, output).await;
+    }
+    let head = place.storage.head(place.key()?).await?;
+    object(&head, &place, output).await
+}
+
+async fn level(place: &Place, output: &mut Output) -> Result<(), Failure> {
+    let level = place.level()?;
+    let usage = place.storage.usage(&level).await?;
+    let uri = place.level_uri(&level);
+    if output.is_json() {
+        return output.object(&json!({
+            "uri": uri, "objects": usage.objects, "bytes": usage.bytes, "skipped": usage.skipped,
+        }));
+    }
+    field(output, "uri", uri.as_deref())?;
+    field(output, "objects", Some(&usage.objects.to_string()))?;
+    field(output, "bytes", Some(&usage.bytes.to_string()))?;
+    let skipped = (usage.skipped > 0).then(|| count(usage.skipped, "name that no key can express"));
+    field(output, "skipped", skipped.as_deref())
+}
+
+async fn object(head: &ObjectHead, place: &Place, output: &mut Output) -> Result<(), Failure> {
+    let meta = &head.meta;
+    let uri = place.uri(&meta.key);
+    let path = match place.storage.capabilities().local_path {
+        true => Some(place.storage.local_path(&meta.key).await?.display().to_string()),
+        false => None,
+    };
+    let modified = timestamp(meta.last_modified);
+    if output.is_json() {
+        return output.object(&json!({
+            "key": meta.key,
+            "uri": uri,
+            "size": meta.size,
+            "etag": meta.etag,
+            "last_modified": modified,
+            "attributes": head.attributes,
+            "path": path,
+        }));
+    }
+    field(output, "key", Some(meta.key.as_str()))?;
+    field(output, "uri", uri.as_deref())?;
+    field(output, "size", Some(&meta.size.to_string()))?;
+    field(output, "modified", Some(&modified))?;
+    field(output, "etag", Some(meta.etag.as_str()))?;
+    field(output, "path", path.as_deref())?;
+    for (name, value) in head.attributes.standard() {
+        field(output, name, value)?;
+    }
+    for (name, value) in &head.attributes.user {
+        field(output, name, Some(&value.escape_debug().to_string()))?;
+    }
+    Ok(())
+}
+
+fn field(output: &mut Output, name: &str, value: Option<&str>) -> Result<(), Failure> {
+    match value {
+        Some(value) => output.line(&format!("{name:<9} {value}")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,80 @@
+//! What every command works with: settings, drivers, roots.
+
+use std::sync::{Mutex, PoisonError};
+
+use storage::{Error, ErrorKind, Location, OpenOptions, Registry, Result, Root, RootName, Settings, Storage};
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::place::Place;
+
+/// Settings and drivers of one run of the program.
+pub(crate) struct Session {
+    settings: Settings,
+    registry: Registry,
+    /// The roots that were opened, for the explanation of an error.
+    opened: Mutex<Vec<Root>>,
+}
+
+impl Session {
+    pub(crate) fn new(args: &Args) -> std::result::Result<Self, Failure> {
+        let mut settings = Settings::builder().discover().environment();
+        if let Some(file) = &args.settings {
+            settings = settings.file(file);
+        }
+        Ok(Self { settings: settings.build()?, registry: storage::registry(), opened: Mutex::default() })
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Where a root lies.
+    pub(crate) fn root(&self, name: RootName) -> Result<Root> {
+        self.registry.root(name, &self.settings)
+    }
+
+    /// Opens a root; the first write makes it.
+    pub(crate) async fn open_root(&self, name: RootName) -> Result<Storage> {
+        let root = self.root(name)?;
+        let storage = self.registry.open_root(&root, &self.settings).await?;
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(root);
+        Ok(storage)
+    }
+
+    /// Opens the place that a text names; `create` lets the first write make what is missing.
+    pub(crate) async fn place(&self, text: &str, create: bool) -> Result<Place> {
+        if let Some(rooted) = text.strip_prefix('@') {
+            let (name, key) = rooted.split_once('/').unwrap_or((rooted, ""));
+            let root = RootName::ALL.into_iter().find(|root| root.as_str() == name).ok_or_else(|| {
+                Error::invalid_input(format!("{text:?} names no root"))
+                    .with_help(format!("the roots are @data, @system and @cache; a path of that name is ./{text}"))
+            })?;
+            return Ok(Place::new(self.open_root(root).await?, key.to_owned(), text));
+        }
+        self.located(&Location::parse(text)?, create, text).await
+    }
+
+    /// Opens the place of a location, which the user wrote as `text`.
+    pub(crate) async fn located(&self, location: &Location, create: bool, text: &str) -> Result<Place> {
+        let options = OpenOptions::new().create(create).settings(self.settings.clone());
+        let (storage, key) = self.registry.resolve(location, &options).await?;
+        Ok(Place::new(storage, key, text))
+    }
+
+    /// Adds to a failure of a root where that root lies and what put it there.
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+        let Failure::Storage(error) = failure else {
+            return failure;
+        };
+        let about_place = !matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::InvalidKey | ErrorKind::InvalidInput | ErrorKind::Configuration
+        );
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let roots = opened.iter().filter(|_| about_place);
+        let lines = roots.map(|root| format!("the {} root is {} ({})", root.name, root.location, root.origin));
+        let help: Vec<String> = error.help().map(str::to_owned).into_iter().chain(lines).collect();
+        if help.is_empty() { (*error).into() } else { error.with_help(help.join("; ")).into() }
+    }
+}
