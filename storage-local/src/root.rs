@@ -196,22 +196,29 @@ fn open_or_make(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> 
     }
 }
 
+/// How often the making of a directory starts again because the one above went away meanwhile. There are file systems,
+/// such as `/proc`, that say so for ever.
+const MAKING_ATTEMPTS: usize = 8;
+
 /// Makes a directory and those above it; what is made is durable.
 fn make_all(path: &Path, durability: Durability) -> rustix::io::Result<()> {
-    match mkdirat(CWD, path, Mode::from_raw_mode(0o777)) {
-        Err(Errno::NOENT) => {
-            let above = path.parent().ok_or(Errno::NOENT)?;
-            make_all(above, durability)?;
-            return make_all(path, durability);
+    for _ in 0..MAKING_ATTEMPTS {
+        match mkdirat(CWD, path, Mode::from_raw_mode(0o777)) {
+            Err(Errno::NOENT) => make_all(path.parent().ok_or(Errno::NOENT)?, durability)?,
+            Err(Errno::EXIST) => return Ok(()),
+            Err(errno) => return Err(errno),
+            Ok(()) => return sync_above(path, durability),
         }
-        Err(Errno::EXIST) => return Ok(()),
-        result => result?,
     }
-    if durability == Durability::Full
-        && let Some(above) = path.parent()
-    {
-        let above = open(above, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        sync(above.as_fd())?;
+    Err(Errno::NOENT)
+}
+
+fn sync_above(path: &Path, durability: Durability) -> rustix::io::Result<()> {
+    match path.parent() {
+        Some(above) if durability == Durability::Full => {
+            let above = open(above, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            sync(above.as_fd())
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
