@@ -221,15 +221,14 @@ struct Detail {
 
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(operation) = self.operation {
-            write!(f, "{operation}")?;
-            if let Some(key) = &self.key {
-                write!(f, " {key:?}")?;
-            }
-            if let Some(backend) = &self.backend {
-                write!(f, " on {backend}")?;
-            }
-            f.write_str(": ")?;
+        let words = [
+            self.operation.map(|operation| operation.to_string()),
+            self.key.as_ref().map(|key| format!("{key:?}")),
+            self.backend.as_ref().map(|backend| format!("on {backend}")),
+        ];
+        let context = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        if !context.is_empty() {
+            write!(f, "{context}: ")?;
         }
         write!(f, "{}", self.kind)?;
         if !self.message.is_empty() {
@@ -388,7 +387,7 @@ impl Error {
 
     /// The error of an operation that the backend's capabilities rule out.
     pub fn unsupported(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(ErrorKind::Unsupported, what)
+        Self::new(ErrorKind::Unsupported, what).with_help("the backend's capabilities say what it can do")
     }
 
     /// The error of an argument out of bounds.
@@ -403,7 +402,7 @@ impl Error {
 
     /// The error of a missing object.
     pub fn not_found() -> Self {
-        Self::new(ErrorKind::NotFound, "no such object")
+        Self::new(ErrorKind::NotFound, "no such object").with_help("list what there is, or check the key")
     }
 
     /// The error of a create-only write that met an object.

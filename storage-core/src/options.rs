@@ -45,7 +45,7 @@ impl Conditions {
             (None, None) => false,
         };
         if current {
-            return Err(Error::new(ErrorKind::NotModified, "the caller's copy is current"));
+            return Err(Error::new(ErrorKind::NotModified, "the caller's copy is current").with_help("use that copy"));
         }
         Ok(())
     }

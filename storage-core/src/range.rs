@@ -31,7 +31,9 @@ impl ByteRange {
                 if start == end { "empty" } else { "inverted" }
             ))
             .with_help("a range holds at least one byte, its start before its end")),
-            Self::Suffix(0) => Err(Error::invalid_input("a suffix of 0 bytes is empty")),
+            Self::Suffix(0) => {
+                Err(Error::invalid_input("a suffix of 0 bytes is empty").with_help("a suffix holds at least one byte"))
+            }
             _ => Ok(()),
         }
     }
@@ -49,7 +51,8 @@ impl ByteRange {
             return Err(Error::new(
                 ErrorKind::RangeNotSatisfiable { size },
                 format!("the range starts at {start}, the object has {size} bytes"),
-            ));
+            )
+            .with_help("a range starts before the end of the object"));
         }
         match self {
             Self::Bounded { end, .. } => Ok(start..end.min(size)),

@@ -16,7 +16,13 @@ use storage_core::{
 
 #[test]
 fn empty_and_inverted_ranges_are_refused_before_the_size_matters() {
-    for range in [ByteRange::from(5..5), ByteRange::from(0..0), ByteRange::Bounded { start: 7, end: 3 }, (..0).into(), ByteRange::Suffix(0)] {
+    for range in [
+        ByteRange::from(5..5),
+        ByteRange::from(0..0),
+        ByteRange::Bounded { start: 7, end: 3 },
+        (..0).into(),
+        ByteRange::Suffix(0),
+    ] {
         assert_eq!(range.check().unwrap_err().kind(), ErrorKind::InvalidInput, "{range:?}");
         assert_eq!(range.resolve(0).unwrap_err().kind(), ErrorKind::InvalidInput, "{range:?}");
     }
@@ -244,7 +250,7 @@ fn an_error_is_one_line_that_says_what_where_and_what_to_do() {
         error.to_string(),
         r#"put "a\nb" on s3: permission denied: the bucket does not allow it; look at its policy"#
     );
-    assert_eq!(Error::not_found().to_string(), "not found: no such object");
+    assert_eq!(Error::not_found().to_string(), "not found: no such object; list what there is, or check the key");
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Setting { name, source } => write!(f, "{name}, set in {source}"),
             Self::Default { backend: Some(source) } => write!(f, "the default for STORAGE_BACKEND, set in {source}"),
-            Self::Default { backend: None } => f.write_str("the default"),
+            Self::Default { backend: None } => f.write_str("the default, since no setting says otherwise"),
         }
     }
 }

@@ -14,7 +14,7 @@ impl Storage {
 
     /// Copies an object within the root under conditions.
     pub async fn copy_with(&self, from: impl IntoKey, to: impl IntoKey, options: CopyOptions) -> Result<PutResult> {
-        let (from, to) = (self.checked(from)?, self.checked(to)?);
+        let (from, to) = (self.checked(Operation::Copy, from)?, self.checked(Operation::Copy, to)?);
         self.check_copy(&options, Operation::Copy, &from)?;
         if from == to {
             return self.onto_itself(&from, options, Operation::Copy).await;
@@ -29,7 +29,7 @@ impl Storage {
 
     /// Moves an object within the root under conditions.
     pub async fn rename_with(&self, from: impl IntoKey, to: impl IntoKey, options: CopyOptions) -> Result<PutResult> {
-        let (from, to) = (self.checked(from)?, self.checked(to)?);
+        let (from, to) = (self.checked(Operation::Rename, from)?, self.checked(Operation::Rename, to)?);
         self.check_copy(&options, Operation::Rename, &from)?;
         if from == to {
             return self.onto_itself(&from, options, Operation::Rename).await;
@@ -46,7 +46,7 @@ impl Storage {
         to: impl IntoKey,
         options: CopyOptions,
     ) -> Result<PutResult> {
-        let (from, to) = (self.checked(from)?, target.checked(to)?);
+        let (from, to) = (self.checked(Operation::Copy, from)?, target.checked(Operation::Copy, to)?);
         if std::sync::Arc::ptr_eq(&self.root, &target.root) {
             let whole = Storage::from_arc(std::sync::Arc::clone(&self.root));
             let (from, to) = (self.prefix.key(&from)?, target.prefix.key(&to)?);

@@ -13,7 +13,7 @@ impl Storage {
 
     /// Deletes an object under a condition.
     pub async fn delete_with(&self, key: impl IntoKey, options: DeleteOptions) -> Result<()> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Delete, key)?;
         let capabilities = self.capabilities();
         let checked = match options.if_match {
             Some(_) => capabilities.delete_if_match.require("delete with if-match"),
@@ -29,7 +29,7 @@ impl Storage {
 
     /// Deletes objects, any number, with a result for each in order (rule D03); an invalid key fails alone.
     pub async fn delete_many<K: IntoKey>(&self, keys: impl IntoIterator<Item = K>) -> Result<Vec<Result<()>>> {
-        let checked: Vec<_> = keys.into_iter().map(|key| self.checked(key)).collect();
+        let checked: Vec<_> = keys.into_iter().map(|key| self.checked(Operation::Delete, key)).collect();
         let valid: Vec<_> = checked.iter().filter_map(|key| key.as_ref().ok().cloned()).collect();
         let done = self.run(Operation::Delete, None, self.backend.delete_many(valid)).await?;
         let mut done = done.into_iter();
@@ -45,7 +45,7 @@ impl Storage {
     /// Deletes everything under a prefix that ends in `/`, and says how many objects that were (rule D04). It can be
     /// repeated.
     pub async fn delete_prefix(&self, prefix: impl IntoPrefix) -> Result<u64> {
-        let prefix = prefix.into_prefix()?;
+        let prefix = self.checked_prefix(Operation::Delete, prefix)?;
         if prefix.is_empty() || !prefix.is_level() {
             let help = match prefix.as_str() {
                 "" => "to delete everything under the root, say so: delete_all".to_owned(),

@@ -69,7 +69,7 @@ impl Storage {
 
     /// All objects under a prefix, in order. Holds them all in memory; [`Storage::list`] does not.
     pub async fn list_all(&self, prefix: impl IntoPrefix) -> Result<Vec<ObjectMeta>> {
-        let mut pages = self.pages(ListOptions::new().prefix(prefix.into_prefix()?)).await?;
+        let mut pages = self.pages(ListOptions::new().prefix(self.checked_prefix(Operation::List, prefix)?)).await?;
         let mut objects = Vec::new();
         while let Some(page) = pages.next_page().await? {
             objects.extend(page.entries.into_iter().filter_map(Entry::object));
@@ -79,7 +79,7 @@ impl Storage {
 
     /// How many objects and bytes there are under a prefix. One request a page.
     pub async fn usage(&self, prefix: impl IntoPrefix) -> Result<Usage> {
-        let mut pages = self.pages(ListOptions::new().prefix(prefix.into_prefix()?)).await?;
+        let mut pages = self.pages(ListOptions::new().prefix(self.checked_prefix(Operation::List, prefix)?)).await?;
         let mut usage = Usage::default();
         while let Some(page) = pages.next_page().await? {
             for object in page.entries.into_iter().filter_map(Entry::object) {

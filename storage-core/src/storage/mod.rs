@@ -107,7 +107,7 @@ impl Storage {
     /// The address of a key, which opens the object again (rule K15). No request, and the object need not exist.
     /// `Unsupported` where the root has no address: a private memory store.
     pub fn uri(&self, key: impl IntoKey) -> Result<String> {
-        let key = self.checked(key)?;
+        let key = self.fitting(key)?;
         match self.backend.location() {
             Some(root) => Ok(root.uri(&key)),
             None => Err(Error::unsupported("this root has no address").with_key(key.as_str())),
@@ -122,7 +122,7 @@ impl Storage {
     /// The file that holds an object, for a program that needs a real one to read. `Unsupported` where objects are no
     /// files.
     pub async fn local_path(&self, key: impl IntoKey) -> Result<PathBuf> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::LocalPath, key)?;
         if !self.capabilities().local_path {
             return Err(self.context(
                 Error::unsupported("its objects are no files").with_help("read it, or download it to a file"),
@@ -139,8 +139,18 @@ impl Storage {
         self.run(Operation::Sweep, None, self.backend.sweep(options)).await
     }
 
-    /// Checks a key and its length on this root.
-    fn checked(&self, key: impl IntoKey) -> Result<Key> {
+    /// A key that an operation is for, checked before any I/O.
+    fn checked(&self, operation: Operation, key: impl IntoKey) -> Result<Key> {
+        self.fitting(key).map_err(|error| self.context(error, operation, None))
+    }
+
+    /// A prefix that an operation is for, checked before any I/O.
+    fn checked_prefix(&self, operation: Operation, prefix: impl IntoPrefix) -> Result<Prefix> {
+        prefix.into_prefix().map_err(|error| self.context(error, operation, None))
+    }
+
+    /// A key that is one, and no longer than this root takes.
+    fn fitting(&self, key: impl IntoKey) -> Result<Key> {
         let key = key.into_key()?;
         let most = self.max_key_len();
         let length = key.as_str().len();

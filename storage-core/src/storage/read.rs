@@ -62,7 +62,7 @@ impl DownloadOptions {
 impl Storage {
     /// Reads with every option. One request.
     pub async fn get(&self, key: impl IntoKey, options: GetOptions) -> Result<GetResult> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Get, key)?;
         if let Some(range) = options.range {
             range.check().map_err(|error| self.context(error, Operation::Get, Some(&key)))?;
         }
@@ -89,7 +89,7 @@ impl Storage {
 
     /// The whole object in memory, refused with `InvalidInput` before its bytes are read when it has more than `limit`.
     pub async fn bytes_limited(&self, key: impl IntoKey, limit: u64) -> Result<Bytes> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Get, key)?;
         let result = self.get(&key, GetOptions::new()).await?;
         let size = result.meta.size;
         if size > limit {
@@ -102,7 +102,7 @@ impl Storage {
 
     /// The whole object as UTF-8 text; `InvalidInput` where it is not.
     pub async fn text(&self, key: impl IntoKey) -> Result<String> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Get, key)?;
         let bytes = self.bytes(&key).await?;
         String::from_utf8(bytes.into()).map_err(|error| {
             let error =
@@ -121,7 +121,7 @@ impl Storage {
     ///
     /// Ranges that touch, overlap or lie near each other share a request. An empty list is one head.
     pub async fn ranges(&self, key: impl IntoKey, ranges: &[ByteRange]) -> Result<Vec<Bytes>> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Get, key)?;
         for range in ranges {
             range.check().map_err(|error| self.context(error, Operation::Get, Some(&key)))?;
         }
@@ -159,7 +159,7 @@ impl Storage {
         key: impl IntoKey,
         options: DownloadOptions,
     ) -> Result<(ObjectHead, BoxStream<'static, Result<Bytes>>)> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Get, key)?;
         let part = options.part_size.max(1);
         let first = match self.get(&key, GetOptions::new().range(0..part).buffered()).await {
             Ok(first) => first,
@@ -183,7 +183,7 @@ impl Storage {
 
     /// Opens the object as `AsyncRead + AsyncSeek` (rule R14). One head now, and a ranged request for each window read.
     pub async fn reader(&self, key: impl IntoKey) -> Result<Reader> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Head, key)?;
         let head = self.head(&key).await?;
         Ok(Reader::new(self.clone(), head))
     }
@@ -195,7 +195,7 @@ impl Storage {
 
     /// The object's metadata under conditions. One request.
     pub async fn head_with(&self, key: impl IntoKey, options: HeadOptions) -> Result<ObjectHead> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Head, key)?;
         self.check_version(&options.version, Operation::Head, &key)?;
         self.run(Operation::Head, Some(&key), self.backend.head(&key, options)).await
     }
@@ -222,7 +222,11 @@ impl Storage {
 
     fn check_version(&self, version: &Option<String>, operation: Operation, key: &Key) -> Result<()> {
         if version.is_some() && !self.capabilities().versions {
-            return Err(self.context(Error::unsupported("it keeps no versions"), operation, Some(key)));
+            return Err(self.context(
+                Error::unsupported("it keeps no versions").with_help("leave the version out"),
+                operation,
+                Some(key),
+            ));
         }
         Ok(())
     }
@@ -286,6 +290,7 @@ fn piece(pieces: &[(Range<u64>, Bytes)], range: &Range<u64>) -> Option<Bytes> {
 
 fn wrong_length(expected: u64, got: u64) -> Error {
     Error::new(ErrorKind::LengthMismatch, format!("the body ended after {got} of {expected} bytes"))
+        .with_help("read it again")
 }
 
 /// A body that must be as long as announced (rule R10), with errors that say where they came from.
@@ -316,6 +321,7 @@ impl Stream for Checked {
             }
             Some(Ok(_)) => {
                 Error::new(ErrorKind::LengthMismatch, format!("the body has more than {} bytes", self.expected))
+                    .with_help("read it again")
             }
             None if self.left == 0 => {
                 self.done = true;

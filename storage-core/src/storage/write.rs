@@ -57,7 +57,7 @@ impl Storage {
         data: impl Into<Payload>,
         options: PutOptions,
     ) -> Result<PutResult> {
-        let (key, payload) = (self.checked(key)?, data.into());
+        let (key, payload) = (self.checked(Operation::Put, key)?, data.into());
         let length = payload.len();
         let capabilities = self.capabilities();
         let checked = match &options.mode {
@@ -85,7 +85,7 @@ impl Storage {
         S: Stream<Item = Result<Bytes, E>> + Send,
         E: Into<Error>,
     {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Put, key)?;
         let mut stream = std::pin::pin!(stream);
         let (mut segments, mut held) = (Vec::new(), 0);
         loop {
@@ -125,7 +125,7 @@ impl Storage {
         path: impl AsRef<Path>,
         mut options: PutOptions,
     ) -> Result<PutResult> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::Put, key)?;
         let path = path.as_ref();
         let failed = |error: std::io::Error| {
             let message = format!("cannot read the file {}", path.display());
@@ -149,7 +149,7 @@ impl Storage {
 
     /// Opens a streaming write with every option; a condition is judged at `finish` (rule C04).
     pub async fn writer_with(&self, key: impl IntoKey, options: PutOptions) -> Result<Writer> {
-        let key = self.checked(key)?;
+        let key = self.checked(Operation::OpenWriter, key)?;
         let capabilities = self.capabilities();
         let checked = match &options.mode {
             PutMode::Overwrite => Ok(()),
@@ -191,7 +191,8 @@ impl Storage {
 pub(super) fn check_declared(declared: Option<u64>, got: u64) -> Result<()> {
     match declared {
         Some(declared) if declared != got => {
-            Err(Error::new(ErrorKind::LengthMismatch, format!("{declared} bytes were declared, {got} came")))
+            Err(Error::new(ErrorKind::LengthMismatch, format!("{declared} bytes were declared, {got} came"))
+                .with_help("declare the length that will come, or none"))
         }
         _ => Ok(()),
     }

@@ -1,16 +1,19 @@
 //! All of them together.
 
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use storage_core::wrappers::{
-    Chaos, ChaosOptions, ConcurrencyLimit, ConcurrencyLimitOptions, Metrics, Retry, RetryOptions, Throttle,
-    ThrottleOptions, Timeout, TimeoutOptions,
+    Answer, Call, Chaos, ChaosOptions, ConcurrencyLimit, ConcurrencyLimitOptions, Intercepted, Metrics, Policy, Retry,
+    RetryOptions, Throttle, ThrottleOptions, Timeout, TimeoutOptions, Tries,
 };
-use storage_core::{ListOptions, PutOptions, Storage};
+use storage_core::{Error, ErrorKind, ListOptions, Operation, PutOptions, Result, Storage};
 use storage_memory::Memory;
 
-use crate::{Backend, limit::limited};
+use crate::common::Script;
+use crate::{Backend, limit::limited, put};
 
 #[tokio::test(start_paused = true)]
 async fn a_stack_hides_what_passes_and_changes_nothing_twice() {
@@ -57,4 +60,43 @@ async fn name_location_and_capabilities_pass_through() {
         assert_eq!(backend.location(), inner.location(), "{backend:?}");
         assert_eq!(backend.capabilities(), inner.capabilities(), "{backend:?}");
     }
+}
+
+/// A wrapper of a host's own: it loses every second answer and asks again.
+#[derive(Debug, Default)]
+struct Stubborn {
+    calls: AtomicUsize,
+}
+
+impl Policy for Stubborn {
+    async fn call<T: Answer>(&self, _: &Call<'_>, attempt: impl Future<Output = Result<T>> + Send) -> Result<T> {
+        let answer = attempt.await?;
+        match self.calls.fetch_add(1, Ordering::Relaxed) % 2 {
+            0 => Err(Error::new(ErrorKind::Unavailable, "lost")),
+            _ => Ok(answer),
+        }
+    }
+
+    fn pause(&self, _: &Call<'_>, tries: &Tries, _: &Error) -> Option<Duration> {
+        (tries.failed < 3).then_some(Duration::ZERO)
+    }
+}
+
+#[tokio::test]
+async fn what_a_policy_loses_and_asks_for_again_is_there_still() {
+    let script = Script::new();
+    script.pieces(3);
+    let inner = script.memory();
+    for name in ["a", "b", "c", "d"] {
+        put(&inner, name, "0123456789").await;
+    }
+    let storage = Storage::new(Intercepted::around(inner, Stubborn::default()));
+    assert_eq!(storage.text("a").await.unwrap(), "0123456789");
+    assert_eq!(script.calls(Operation::Get), 2, "the body was not opened again");
+    let mut pages = storage.pages(ListOptions::new().page_size(1)).await.unwrap();
+    let mut names = String::new();
+    while let Some(page) = pages.next_page().await.unwrap() {
+        names.extend(page.entries.iter().map(|entry| entry.as_str()));
+    }
+    assert_eq!(names, "abcd");
 }
