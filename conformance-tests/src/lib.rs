@@ -42,6 +42,7 @@
 )]
 
 mod harness;
+mod intercept;
 mod process;
 pub mod rules;
 mod run;

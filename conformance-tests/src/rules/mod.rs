@@ -1,3 +1,13 @@
 //! The rules, a file for each group of the contract. A rule is a function that panics where the driver breaks it.
 
+pub mod copy;
+pub mod delete;
+pub mod errors;
 pub mod keys;
+pub mod listing;
+pub mod listing_races;
+pub mod metadata;
+pub mod reads;
+pub mod resources;
+pub mod safety;
+pub mod sandbox;
