@@ -62,8 +62,9 @@ pub struct ConcurrencyLimit {
 impl ConcurrencyLimit {
     /// Limits the calls of a backend.
     #[must_use]
-    pub fn new(inner: Arc<dyn StorageBackend>, options: ConcurrencyLimitOptions) -> Intercepted<Self> {
-        let permits = Semaphore::new(options.calls.clamp(1, Semaphore::MAX_PERMITS));
+    pub fn new(inner: Arc<dyn StorageBackend>, mut options: ConcurrencyLimitOptions) -> Intercepted<Self> {
+        options.calls = options.calls.clamp(1, Semaphore::MAX_PERMITS);
+        let permits = Semaphore::new(options.calls);
         Intercepted::around(inner, Self { permits, options })
     }
 }

@@ -37,14 +37,14 @@ impl ThrottleOptions {
     /// Requests per second; at least 1.
     #[must_use]
     pub fn requests(mut self, per_second: u32) -> Self {
-        self.requests = Some(per_second.max(1));
+        self.requests = Some(per_second);
         self
     }
 
     /// Bytes of content per second, in and out together; at least 1.
     #[must_use]
     pub fn bytes(mut self, per_second: u64) -> Self {
-        self.bytes = Some(per_second.max(1));
+        self.bytes = Some(per_second);
         self
     }
 
@@ -105,7 +105,7 @@ struct Rate {
 
 impl Rate {
     fn new(per_second: u64, burst: Duration) -> Self {
-        Self { per_second: per_second as f64, burst, through: Mutex::new(Instant::now()) }
+        Self { per_second: per_second.max(1) as f64, burst, through: Mutex::new(Instant::now()) }
     }
 
     /// Books units behind all others, and says when they may start.
