@@ -7,6 +7,7 @@ use std::any::Any;
 
 use object_store::integration;
 use storage_core::Storage;
+use storage_local::{Durability, Local, LocalOptions};
 
 use crate::adapter::Adapter;
 
@@ -15,6 +16,13 @@ type Root = (Storage, Box<dyn Any>);
 
 fn memory() -> Root {
     (Storage::new(storage_memory::Memory::new()), Box::new(()))
+}
+
+fn local(portable: bool) -> Root {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let options = LocalOptions::new().durability(Durability::Fast).portable(portable);
+    let local = Local::open(directory.path(), options).expect("the directory opens");
+    (Storage::new(local), Box::new(directory))
 }
 
 /// A test for each integration function, on a root of its own.
@@ -59,3 +67,5 @@ macro_rules! object_store_tests {
 }
 
 object_store_tests!(memory, memory());
+object_store_tests!(local, local(false));
+object_store_tests!(local_portable, local(true));
