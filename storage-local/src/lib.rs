@@ -22,6 +22,7 @@
 
 mod attributes;
 mod blocking;
+mod clear;
 mod commit;
 mod driver;
 mod errors;

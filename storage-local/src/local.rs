@@ -12,6 +12,7 @@ use storage_core::{
 };
 
 use crate::blocking::{self, Gate};
+use crate::clear;
 use crate::commit;
 use crate::list;
 use crate::names;
@@ -19,7 +20,6 @@ use crate::options::{Durability, LocalOptions};
 use crate::read;
 use crate::root::{OpenRoot, Root};
 use crate::sweep;
-use crate::walk::Walk;
 use crate::writer::{self, LocalWriter};
 
 /// A directory as storage. Cloning is cheap, and clones share the open directory.
@@ -142,21 +142,10 @@ impl StorageBackend for Local {
     }
 
     async fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
-        let (root, query) = (Arc::clone(&self.root), ListOptions::new().prefix(prefix.clone()));
-        blocking::change(move |gate| {
-            let Some(root) = root.current()? else { return Ok(0) };
-            let mut walk = Walk::begin(Arc::clone(&root), query.clone(), query.first()?)?;
-            let mut deleted = 0;
-            loop {
-                let page = walk.page()?;
-                for entry in &page.entries {
-                    let path = names::path(entry.as_str());
-                    deleted += u64::from(commit::delete(gate, &root, &path, &DeleteOptions::new())?);
-                }
-                if page.resume.is_none() {
-                    return Ok(deleted);
-                }
-            }
+        let (root, prefix) = (Arc::clone(&self.root), prefix.clone());
+        blocking::change(move |gate| match root.current()? {
+            Some(open) => clear::delete_prefix(gate, &open, &prefix),
+            None => Ok(0),
         })
         .await
     }
