@@ -42,6 +42,7 @@
 )]
 
 mod harness;
+mod hostile;
 mod intercept;
 mod process;
 pub mod rules;

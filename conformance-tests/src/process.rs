@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::harness::Harness;
+use crate::rules::conditions;
 use crate::support;
 
 /// Names the root that a worker opens; unset in every other process.
@@ -45,6 +46,8 @@ pub(crate) enum Job<'a> {
     Increment(&'a str, u32),
     /// Reads by get, head and list, which must agree: the text.
     Read(&'a str),
+    /// Opens a writer, writes 1 MiB and leaves it open.
+    Leave(&'a str),
 }
 
 impl Job<'_> {
@@ -55,6 +58,7 @@ impl Job<'_> {
             Self::StreamCreate(key, text) => format!("stream {key} {text}\n"),
             Self::Increment(key, times) => format!("increment {key} {times}\n"),
             Self::Read(key) => format!("read {key} .\n"),
+            Self::Leave(key) => format!("leave {key} .\n"),
         }
     }
 
@@ -67,6 +71,7 @@ impl Job<'_> {
             ("stream", key, text) => Job::StreamCreate(key, text),
             ("increment", key, times) => Job::Increment(key, times.parse().expect("a number")),
             ("read", key, _) => Job::Read(key),
+            ("leave", key, _) => Job::Leave(key),
             (command, ..) => panic!("a worker knows no command {command:?}"),
         }
     }
@@ -83,8 +88,15 @@ impl Job<'_> {
                     .await
                     .map(|_| ok)
             }
-            Self::Increment(key, times) => support::increment(storage, key, times).await.map(|()| ok),
+            Self::Increment(key, times) => conditions::increment(storage, key, times).await.map(|()| ok),
             Self::Read(key) => support::read_everywhere(storage, key).await,
+            Self::Leave(key) => {
+                let mut writer = storage.writer(key).await?;
+                writer.write(support::bytes(1, 1 << 20)).await?;
+                // As a crash does: neither finished nor aborted nor dropped.
+                std::mem::forget(writer);
+                Ok(ok)
+            }
         }
     }
 }
@@ -112,7 +124,7 @@ fn say(text: &str) {
 pub(crate) struct Worker {
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
+    child: Child,
 }
 
 impl Worker {
@@ -141,7 +153,7 @@ impl Worker {
             .expect("the test binary starts again");
         let stdin = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { stdin, lines, _child: child }
+        Self { stdin, lines, child }
     }
 
     /// Gives the worker something to do, without waiting for it.
@@ -158,6 +170,11 @@ impl Worker {
             }
         }
         panic!("the worker ended before it answered");
+    }
+
+    /// Ends the worker as a crash would.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
     /// Gives the worker something to do and waits for its answer.

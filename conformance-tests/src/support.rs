@@ -1,7 +1,17 @@
-//! What several rules need: bytes from a seed, reads that compare every way of reading, races.
+//! What several rules need: bytes from a seed, reads that compare every way of reading, futures dropped half-way.
+
+use std::collections::BTreeSet;
+use std::fmt::{Debug, Display};
+use std::future::{Future, poll_fn};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::task::Poll;
 
 use bytes::Bytes;
-use storage_core::{Entry, ErrorKind, ListOptions, Prefix, PutOptions, PutResult, Result, Storage};
+use storage_core::{
+    ErrorKind, GetOptions, ListOptions, ObjectHead, ObjectMeta, Prefix, PutOptions, PutResult, Result, Storage,
+    SweepOptions,
+};
 
 /// So many bytes that look random and are the same for the same seed.
 pub(crate) fn bytes(seed: u64, length: usize) -> Bytes {
@@ -36,9 +46,29 @@ impl Random {
     }
 }
 
+/// Content that tells which version it is, so that a mix of two is noticed; sizes differ from version to version.
+pub(crate) fn version(number: u32) -> Bytes {
+    let length = 8 + (u64::from(number) * 7919) % 50_000;
+    let mut content = u64::from(number).to_le_bytes().to_vec();
+    content.extend_from_slice(&bytes(number.into(), usize::try_from(length).unwrap()));
+    content.into()
+}
+
+/// The number of the version that this content is; fails where it is none, or not all of it.
+#[track_caller]
+pub(crate) fn version_of(content: &[u8]) -> u32 {
+    let number = content.first_chunk().map(|number| u64::from_le_bytes(*number));
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    let Some(number) = number else {
+        panic!("content of {} bytes is no version", content.len());
+    };
+    assert!(content == version(number), "content of {} bytes is not version {number} whole", content.len());
+    number
+}
+
 /// The kind of the error that a call must give; fails with `what` where the call succeeded.
 #[track_caller]
-pub(crate) fn kind<T: std::fmt::Debug>(what: impl std::fmt::Display, result: Result<T>) -> ErrorKind {
+pub(crate) fn kind<T: Debug>(what: impl Display, result: Result<T>) -> ErrorKind {
     match result {
         Ok(value) => panic!("{what}: an error was due, but it succeeded with {value:?}"),
         Err(error) => error.kind(),
@@ -47,18 +77,29 @@ pub(crate) fn kind<T: std::fmt::Debug>(what: impl std::fmt::Display, result: Res
 
 /// All keys, in the order of the listing.
 pub(crate) async fn keys(storage: &Storage) -> Vec<String> {
-    storage.list_all("").await.unwrap().into_iter().map(|meta| meta.key.to_string()).collect()
+    keys_under(storage, "").await
+}
+
+/// All keys under a prefix, in the order of the listing.
+pub(crate) async fn keys_under(storage: &Storage, prefix: &str) -> Vec<String> {
+    storage.list_all(prefix).await.unwrap().into_iter().map(|meta| meta.key.to_string()).collect()
 }
 
 /// All entries of one level, in the order of the listing.
 pub(crate) async fn level(storage: &Storage, prefix: &str) -> Vec<String> {
     let options = ListOptions::new().prefix(Prefix::new(prefix).unwrap()).delimited();
     let mut pages = storage.pages(options).await.unwrap();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries = Vec::new();
     while let Some(page) = pages.next_page().await.unwrap() {
-        entries.extend(page.entries);
+        entries.extend(page.entries.iter().map(|entry| entry.as_str().to_owned()));
     }
-    entries.iter().map(|entry| entry.as_str().to_owned()).collect()
+    entries
+}
+
+/// The texts as a listing orders them, each once.
+pub(crate) fn sorted<T: ToString>(texts: impl IntoIterator<Item = T>) -> Vec<String> {
+    let set: BTreeSet<String> = texts.into_iter().map(|text| text.to_string()).collect();
+    set.into_iter().collect()
 }
 
 /// Writes through a writer, in one piece.
@@ -73,31 +114,129 @@ pub(crate) async fn write_streaming(
     writer.finish().await
 }
 
+/// Puts a text of its own at every key, and finds it again by get, head, both kinds of listing and URI.
+pub(crate) async fn round_trip<K: AsRef<str>>(storage: &Storage, all: impl IntoIterator<Item = K>) {
+    let all = sorted(all.into_iter().map(|key| key.as_ref().to_owned()));
+    for key in &all {
+        storage.put(key, content_of(key)).await.unwrap_or_else(|error| panic!("put {key:?}: {error}"));
+    }
+    assert_eq!(keys(storage).await, all, "the keys are listed byte for byte, in order");
+    for key in &all {
+        assert_found(storage, key).await;
+    }
+}
+
+/// The text that [`round_trip`] writes to a key.
+pub(crate) fn content_of(key: &str) -> String {
+    format!("the object {key:?}")
+}
+
+/// Finds at a key what [`round_trip`] has put there, by get, head, both kinds of listing and URI.
+pub(crate) async fn assert_found(storage: &Storage, key: &str) {
+    let text = read_everywhere(storage, key).await.unwrap_or_else(|error| panic!("read {key:?}: {error}"));
+    assert_eq!(text, content_of(key), "the content of {key:?}");
+    let parent = key.rfind('/').map_or("", |slash| &key[..=slash]);
+    assert!(level(storage, parent).await.iter().any(|entry| entry == key), "{key:?} in the listing of {parent:?}");
+    assert_uri(storage, key);
+}
+
+/// The URI of a key leads back to it, where the root has one (rule K15).
+#[track_caller]
+pub(crate) fn assert_uri(storage: &Storage, key: &str) {
+    let Some(root) = storage.location() else {
+        assert_eq!(kind("a URI without an address", storage.uri(key)), ErrorKind::Unsupported);
+        return;
+    };
+    let uri = storage.uri(key).unwrap();
+    let parsed = storage_core::Location::parse(&uri).unwrap_or_else(|error| panic!("parse {uri:?}: {error}"));
+    let back = parsed.key_under(&root);
+    assert_eq!(back.as_ref().map(|key| key.as_str()), Some(key), "K15: the key of {uri:?}");
+    assert_eq!(parsed.to_string(), uri, "K15: the URI, parsed and written again");
+}
+
 /// Reads a text by get, head and list, which must agree on it.
 pub(crate) async fn read_everywhere(storage: &Storage, key: &str) -> Result<String> {
-    let got = storage.get(key, storage_core::GetOptions::new()).await?;
+    let got = storage.get(key, GetOptions::new()).await?;
     let head = storage.head(key).await?;
     let listed = storage.list_all(key).await?.into_iter().find(|meta| meta.key.as_str() == key);
+    assert_eq!(head.meta.key.as_str(), key, "the key as head names it");
     assert_eq!(got.meta, head.meta, "get and head of {key:?}");
     assert_eq!(Some(head.meta), listed, "head and list of {key:?}");
     storage.text(key).await
 }
 
-/// Adds 1 so many times to a number that is stored as text, by compare-and-swap.
-pub(crate) async fn increment(storage: &Storage, key: &str, times: u32) -> Result<()> {
-    for _ in 0..times {
-        loop {
-            let read = storage.get(key, storage_core::GetOptions::new().buffered()).await?;
-            let etag = read.meta.etag.clone();
-            let number = storage_core::Body::into_stream(read.body);
-            let number: Vec<Bytes> = futures::TryStreamExt::try_collect(number).await?;
-            let number: u64 = String::from_utf8(number.concat()).unwrap().parse().unwrap();
-            match storage.put_with(key, (number + 1).to_string(), PutOptions::new().if_match(etag)).await {
-                Ok(_) => break,
-                Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
-                Err(error) => return Err(error),
+/// Nothing of a key is visible, in any way of looking.
+pub(crate) async fn assert_absent(storage: &Storage, key: &str) {
+    assert_eq!(kind(format!("get {key:?}"), storage.bytes(key).await), ErrorKind::NotFound);
+    assert_eq!(kind(format!("head {key:?}"), storage.head(key).await), ErrorKind::NotFound);
+    let listed = keys_under(storage, key).await;
+    assert!(!listed.iter().any(|listed| listed == key), "{key:?} is listed, but not there");
+}
+
+/// An object as it was at some time: metadata, attributes and content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) head: ObjectHead,
+    pub(crate) content: Bytes,
+}
+
+/// The object at a key; `None` where there is none.
+pub(crate) async fn snapshot(storage: &Storage, key: &str) -> Option<Snapshot> {
+    match storage.head(key).await {
+        Ok(head) => Some(Snapshot { head, content: storage.bytes(key).await.unwrap() }),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => panic!("head {key:?}: {error}"),
+    }
+}
+
+/// What is stored under a root, so that a rule can say that nothing has changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Whole {
+    objects: Vec<ObjectMeta>,
+    files: BTreeSet<PathBuf>,
+}
+
+/// The objects of a root and the files of its directory, temporary ones too.
+pub(crate) async fn whole(storage: &Storage, directory: Option<&Path>) -> Whole {
+    let objects = storage.list_all("").await.unwrap();
+    let mut files = BTreeSet::new();
+    if let Some(directory) = directory {
+        collect_files(directory, &mut files);
+    }
+    Whole { objects, files }
+}
+
+fn collect_files(directory: &Path, files: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => collect_files(&entry.path(), files),
+            false => {
+                files.insert(entry.path());
             }
         }
     }
-    Ok(())
+}
+
+/// Removes whatever interrupted writes left, and says how many that were.
+pub(crate) async fn sweep(storage: &Storage) -> u64 {
+    storage.sweep(SweepOptions::default()).await.unwrap().removed
+}
+
+/// Polls a future so many times, each when it is due, and drops it; its output, if it ended before that.
+pub(crate) async fn interrupted<F: Future>(future: F, polls: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }

@@ -1,8 +1,11 @@
 //! The suite on the memory driver.
 
+#[path = "common/mod.rs"]
+mod common;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use conformance_tests::{Fixture, Harness, async_trait};
+use conformance_tests::{Fixture, Harness, SubRoot, Wrapped, async_trait};
 use storage_core::Storage;
 use storage_memory::Stores;
 
@@ -29,9 +32,16 @@ impl Harness for MemoryHarness {
 }
 
 mod direct {
-    conformance_tests::conformance!(super::MemoryHarness::default());
+    use super::*;
+    conformance_tests::conformance!(MemoryHarness::default());
 }
 
 mod sub_root {
-    conformance_tests::conformance!(conformance_tests::SubRoot::new(super::MemoryHarness::default()));
+    use super::*;
+    conformance_tests::conformance!(SubRoot::new(MemoryHarness::default()));
+}
+
+mod wrapped {
+    use super::*;
+    conformance_tests::conformance!(Wrapped::new(MemoryHarness::default(), common::stacked));
 }

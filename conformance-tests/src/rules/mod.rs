@@ -1,5 +1,6 @@
 //! The rules, a file for each group of the contract. A rule is a function that panics where the driver breaks it.
 
+pub mod conditions;
 pub mod copy;
 pub mod delete;
 pub mod errors;
@@ -11,3 +12,5 @@ pub mod reads;
 pub mod resources;
 pub mod safety;
 pub mod sandbox;
+pub mod streaming;
+pub mod writes;

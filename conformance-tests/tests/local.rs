@@ -1,0 +1,36 @@
+//! The suite on the local driver with Linux's own calls.
+
+#[path = "common/mod.rs"]
+mod common;
+#[path = "common/local.rs"]
+mod harness;
+
+use conformance_tests::{SubRoot, Wrapped};
+use storage_local::Durability;
+
+use common::stacked;
+use harness::LocalHarness;
+
+fn roots(durability: Durability) -> LocalHarness {
+    LocalHarness::new(durability, false)
+}
+
+mod durable {
+    use super::*;
+    conformance_tests::conformance!(roots(Durability::Full));
+}
+
+mod fast {
+    use super::*;
+    conformance_tests::conformance!(roots(Durability::Fast));
+}
+
+mod sub_root {
+    use super::*;
+    conformance_tests::conformance!(SubRoot::new(roots(Durability::Fast)));
+}
+
+mod wrapped {
+    use super::*;
+    conformance_tests::conformance!(Wrapped::new(roots(Durability::Fast), stacked));
+}
