@@ -79,9 +79,11 @@ impl Intercepted {
     }
 }
 
-/// What was asked of a backend.
+/// What was asked of a backend: each operation, and which bytes its answer held.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<(Operation, Range<u64>)>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<Asked>>>);
+
+type Asked = (Operation, Range<u64>);
 
 impl Log {
     fn add(&self, operation: Operation, range: Range<u64>) {

@@ -68,7 +68,7 @@ pub async fn m03_overwrite_changes_etag(harness: &dyn Harness) {
         // Of equal length, and every second time the same bytes again where they count.
         let text = if same_bytes { format!("{:04}", i / 2) } else { format!("{i:04}") };
         let next = match i % 6 {
-            0 | 1 | 2 => storage.put("k", text).await.unwrap(),
+            0..=2 => storage.put("k", text).await.unwrap(),
             3 => storage.put_with("k", text, PutOptions::new().attributes(Attributes::new())).await.unwrap(),
             4 => write_streaming(storage, "k", text, PutOptions::new()).await.unwrap(),
             _ => storage.copy("other", "k").await.unwrap(),

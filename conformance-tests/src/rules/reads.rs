@@ -232,7 +232,8 @@ pub async fn r10_short_body(harness: &dyn Harness) {
     let target = harness.fresh().await;
     fixture.storage.put("k", bytes(10, 200_000)).await.unwrap();
     target.storage.put("k", "before").await.unwrap();
-    let lies: [(&str, fn(Bytes) -> Body); 4] = [
+    type Lie = fn(Bytes) -> Body;
+    let lies: [(&str, Lie); 4] = [
         ("short bytes", |whole| Body::Bytes(whole.slice(..whole.len() - 1))),
         ("a short stream", |whole| in_pieces(Body::Bytes(whole.slice(..whole.len() - 1)), 1000, |_| ())),
         ("no stream at all", |_| Body::Stream(futures::stream::empty().boxed())),

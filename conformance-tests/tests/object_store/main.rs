@@ -18,6 +18,7 @@ fn memory() -> Root {
     (Storage::new(storage_memory::Memory::new()), Box::new(()))
 }
 
+#[allow(clippy::expect_used, reason = "without a directory there is nothing to test")]
 fn local(portable: bool) -> Root {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = LocalOptions::new().durability(Durability::Fast).portable(portable);
