@@ -126,8 +126,11 @@ fn text(error: &Error) -> String {
 }
 
 /// A line on standard error that is no error.
-pub(crate) fn note(text: impl std::fmt::Display) {
-    anstream::eprintln!("{}: {text}", styled("note", AnsiColor::Yellow));
+pub(crate) fn note(text: &str, json: bool) {
+    match json {
+        true => anstream::eprintln!("{}", json!({ "note": text })),
+        false => anstream::eprintln!("{}: {text}", styled("note", AnsiColor::Yellow)),
+    }
 }
 
 fn styled(word: &str, colour: AnsiColor) -> impl std::fmt::Display {

@@ -40,7 +40,7 @@ async fn run(args: Args) -> u8 {
         code = work(args, &mut output) => code,
         // The work is dropped with all its writers, each of which is aborted by that.
         () = interrupted.notified() => {
-            failure::note("interrupted; nothing is half done");
+            failure::note("interrupted; nothing is half done", json);
             INTERRUPTED
         }
     }

@@ -67,10 +67,8 @@ impl Session {
         let Failure::Storage(error) = failure else {
             return failure;
         };
-        let about_place = !matches!(
-            error.kind(),
-            ErrorKind::NotFound | ErrorKind::InvalidKey | ErrorKind::InvalidInput | ErrorKind::Configuration
-        );
+        let about_place =
+            !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidKey | ErrorKind::InvalidInput);
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let roots = opened.iter().filter(|_| about_place);
         let lines = roots.map(|root| format!("the {} root is {} ({})", root.name, root.location, root.origin));

@@ -130,15 +130,33 @@ impl Registry {
     /// Opens the container that a location lies in, and says which key or prefix it names there; an empty text is the
     /// container itself.
     ///
-    /// A directory that exists is a container; of any other path it is the directory above. What exists of a path is
-    /// made canonical first, so that a symbolic link which the caller names is followed.
+    /// A directory that exists is a container, unless an object has its very name; of any other path the container is
+    /// the nearest directory above that exists. What exists of a path is made canonical first, so that a symbolic link
+    /// which the caller names is followed.
     pub async fn resolve(&self, location: &Location, options: &OpenOptions) -> Result<(Storage, String)> {
         self.driver(location)?;
         let (container, text) = match location {
             Location::File(path) => split_path(path).await?,
             Location::Object(_) => location.split(),
         };
+        if text.is_empty()
+            && !location.is_level()
+            && let Some(object) = self.object_beside(&container, options).await
+        {
+            return Ok(object);
+        }
         Ok((self.open(&container, options).await?, text))
+    }
+
+    /// The object that has the name of a directory, where there is one: the keys `a` and `a/b` may both exist.
+    async fn object_beside(&self, directory: &Location, options: &OpenOptions) -> Option<(Storage, String)> {
+        let (above, name) = directory.split();
+        if name.is_empty() {
+            return None;
+        }
+        let above = self.open(&above, options).await.ok()?;
+        let exists = above.exists(&name).await.is_ok_and(|exists| exists);
+        exists.then_some((above, name))
     }
 
     /// Where a root lies by these settings: its own setting, else the default of the driver that `STORAGE_BACKEND` names,
@@ -248,41 +266,51 @@ fn plain(location: Location) -> Location {
 
 /// The directory that a path lies in, and its name there; a directory that exists is one itself.
 async fn split_path(path: &Path) -> Result<(Location, String)> {
-    let failed = |error: std::io::Error| {
-        let error = Error::from(error);
-        let message = format!("cannot look at {}: {}", path.display(), error.message());
-        error.with_message(message).with_operation(Operation::Open)
+    let level = Location::File(path.to_owned()).is_level();
+    let (directory, name) = match look(path).await? {
+        Some((found, true)) => (found, PathBuf::new()),
+        Some((found, false)) => match (found.parent(), found.file_name()) {
+            (Some(parent), Some(name)) => (parent.to_owned(), PathBuf::from(name)),
+            _ => (found, PathBuf::new()),
+        },
+        None => {
+            let (above, rest) = nearest(path).await?;
+            if level { (above.join(rest), PathBuf::new()) } else { (above, rest) }
+        }
     };
-    use std::io::ErrorKind;
-    let known = match tokio::fs::metadata(path).await {
-        Ok(found) => Some(found),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => None,
-        Err(error) => return Err(failed(error)),
-    };
-    let whole = match &known {
-        Some(_) => tokio::fs::canonicalize(path).await.map_err(failed)?,
-        None => canonical_parent(path).await,
-    };
-    let level = matches!(&known, Some(found) if found.is_dir());
-    if level || (known.is_none() && Location::File(path.to_owned()).is_level()) {
-        return Ok((Location::File(whole), String::new()));
-    }
-    match whole.file_name().map(|name| name.to_str()) {
-        Some(Some(_)) => Ok(Location::File(whole).split()),
-        Some(None) => Err(Error::invalid_input(format!("the name of {} is not UTF-8 text", path.display()))
+    match name.into_os_string().into_string() {
+        Ok(name) => Ok((Location::File(directory), name)),
+        Err(_) => Err(Error::invalid_input(format!("the name {} is not UTF-8 text", path.display()))
             .with_help("rename it: a key is UTF-8 text")),
-        None => Ok((Location::File(whole), String::new())),
     }
 }
 
-/// A path that does not exist, with its parent made canonical where that exists.
-async fn canonical_parent(path: &Path) -> PathBuf {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return path.to_owned();
+/// The nearest directory above a path that exists, made canonical, and the rest of the path from there.
+async fn nearest(path: &Path) -> Result<(PathBuf, PathBuf)> {
+    for above in path.ancestors().skip(1) {
+        let named = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        if let (Some((found, _)), Ok(rest)) = (look(named).await?, path.strip_prefix(above)) {
+            return Ok((found, rest.to_owned()));
+        }
+    }
+    Ok((path.to_owned(), PathBuf::new()))
+}
+
+/// A path that exists, made canonical, and whether it is a directory.
+async fn look(path: &Path) -> Result<Option<(PathBuf, bool)>> {
+    use std::io::ErrorKind as Io;
+    let looked = async {
+        let directory = tokio::fs::metadata(path).await?.is_dir();
+        Ok::<_, std::io::Error>((tokio::fs::canonicalize(path).await?, directory))
     };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    match tokio::fs::canonicalize(parent).await {
-        Ok(parent) => parent.join(name),
-        Err(_) => path.to_owned(),
+    match looked.await {
+        Ok(found) => Ok(Some(found)),
+        // A name that is too long for the file system is a key all the same.
+        Err(error) if matches!(error.kind(), Io::NotFound | Io::NotADirectory | Io::InvalidFilename) => Ok(None),
+        Err(error) => {
+            let error = Error::from(error);
+            let message = format!("cannot look at {}: {}", path.display(), error.message());
+            Err(error.with_message(message).with_operation(Operation::Open))
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Locations: what each text means, what comes back of it, what is refused and why (rules K15, S09).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 
 use storage_core::{ErrorKind, Key, Location};

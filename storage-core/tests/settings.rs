@@ -1,5 +1,7 @@
 //! Settings: which source wins, what is refused, and that no secret is told.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 
 use storage_core::settings::{DATA_ROOT_DIRECTORY, STORAGE_BACKEND, SettingsBuilder, Source};

@@ -1,5 +1,7 @@
 //! Content under its digest: keys, keeping, large content, failing streams.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use bytes::Bytes;
 use futures::stream;
 use storage_core::{Error, ErrorKind, Put, Result, Storage};

@@ -1,5 +1,7 @@
 //! Inputs: what each text is taken for.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use storage_core::{ErrorKind, Location, Registry};
 use storage_memory::MemoryDriver;
 use storage_source::{Input, Inputs, Reading};

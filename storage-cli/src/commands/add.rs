@@ -28,10 +28,9 @@ pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -
     })?;
     let data = session.open_root(RootName::Data).await?;
     if !data.capabilities().persistent {
-        note(format_args!(
-            "the data root {} is in memory: nothing of this remains when the program ends",
-            session.root(RootName::Data)?.location
-        ));
+        let location = session.root(RootName::Data)?.location;
+        let text = format!("the data root {location} is in memory: nothing of this remains when the program ends");
+        note(&text, output.is_json());
     }
     let mut adding = Adding {
         session,
@@ -96,8 +95,7 @@ impl Adding<'_> {
             }
         }
         drop(done);
-        self.skipped(&report(&entries));
-        Ok(())
+        self.skipped(&report(&entries))
     }
 
     /// What the keys of the host's own roots begin with, where these lie inside the place.
@@ -116,10 +114,11 @@ impl Adding<'_> {
         Ok(own)
     }
 
-    fn skipped(&mut self, report: &ListReport) {
-        if tell_skipped(report) {
+    fn skipped(&mut self, report: &ListReport) -> Result<(), Failure> {
+        if tell_skipped(report, self.output)? {
             self.failures.left_out();
         }
+        Ok(())
     }
 
     fn told(&mut self, input: &str, stored: &Stored) -> Result<(), Failure> {
@@ -136,7 +135,7 @@ impl Adding<'_> {
                 "written": written,
             }));
         }
-        let what = if written { "written" } else { "there" };
+        let what = if written { "written" } else { "kept" };
         self.output.row(&[Cell::Text(what, 7), Cell::Size(Some(stored.size)), Cell::Text(stored.key.as_str(), 0)])
     }
 

@@ -26,14 +26,8 @@ pub(super) async fn run(args: ListArgs, session: &Session, output: &mut Output) 
         let head = place.storage.head(place.key()?).await?;
         return object(&head.meta, &place, output);
     }
-    if output.is_json() {
-        for skipped in &report.skipped_names {
-            output.object(&json!({ "skipped": skipped.name, "reason": skipped.reason }))?;
-        }
-    }
     output.flush()?;
-    tell_skipped(&report);
-    Ok(())
+    tell_skipped(&report, output).map(drop)
 }
 
 fn show(entry: &Entry, place: &Place, output: &mut Output) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ mod roots;
 mod stat;
 mod transfer;
 
+use serde_json::json;
 use storage::{Entries, ListReport};
 
 use crate::args::Command;
@@ -34,13 +35,17 @@ fn report(entries: &Entries) -> ListReport {
 }
 
 /// Tells the names that a listing met and no key can express; says whether there were any.
-fn tell_skipped(report: &ListReport) -> bool {
-    for skipped in &report.skipped_names {
-        note(format_args!("left out {:?}: {}", skipped.name, skipped.reason));
-    }
+fn tell_skipped(report: &ListReport, output: &mut Output) -> Result<bool, Failure> {
     let unnamed = report.skipped - report.skipped_names.len() as u64;
-    if unnamed > 0 {
-        note(format_args!("left out {} more", count(unnamed, "name")));
+    for skipped in &report.skipped_names {
+        if output.is_json() {
+            output.object(&json!({ "skipped": skipped.name, "reason": skipped.reason }))?;
+        } else {
+            note(&format!("left out {:?}: {}", skipped.name, skipped.reason), false);
+        }
     }
-    report.skipped > 0
+    if unnamed > 0 {
+        note(&format!("left out {} more", count(unnamed, "name")), output.is_json());
+    }
+    Ok(report.skipped > 0)
 }

@@ -1,6 +1,7 @@
 //! `storage roots`: where each root lies, what put it there, what it can do.
 
 use serde_json::json;
+use storage::settings::{Origin, STORAGE_BACKEND, Source};
 use storage::{Capabilities, RootName, Support};
 
 use crate::failure::Failure;
@@ -11,22 +12,33 @@ pub(super) async fn run(session: &Session, output: &mut Output) -> Result<(), Fa
     for name in RootName::ALL {
         let root = session.root(name)?;
         let capabilities = session.open_root(name).await?.capabilities();
-        let (location, origin) = (root.location.to_string(), root.origin.to_string());
+        let location = root.location.to_string();
         if output.is_json() {
+            let (setting, source) = put_there_by(&root.origin);
             output.object(&json!({
                 "root": name.as_str(),
                 "location": location,
                 "driver": root.driver,
-                "origin": origin,
+                "setting": setting,
+                "source": source.map(ToString::to_string),
                 "capabilities": capabilities,
             }))?;
         } else {
             output.line(&format!("{:<7} {location}", name.as_str()))?;
-            output.line(&format!("        from {origin}"))?;
+            output.line(&format!("        from {}", root.origin))?;
             output.line(&format!("        {}: {}", root.driver, in_words(&capabilities)))?;
         }
     }
     Ok(())
+}
+
+/// The setting that put a root where it lies, and where that was set.
+fn put_there_by(origin: &Origin) -> (Option<&str>, Option<&Source>) {
+    match origin {
+        Origin::Setting { name, source } => (Some(name), Some(source)),
+        Origin::Default { backend: Some(source) } => (Some(STORAGE_BACKEND), Some(source)),
+        _ => (None, None),
+    }
 }
 
 fn in_words(capabilities: &Capabilities) -> String {

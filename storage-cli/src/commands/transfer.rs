@@ -84,7 +84,7 @@ impl Transfer {
         }
         drop(moves);
         let report = report(&entries);
-        if self.progress.aside(|| tell_skipped(&report)) {
+        if self.progress.aside(|| tell_skipped(&report, output))? {
             failures.left_out();
         }
         if empty && !self.from.is_level() && report.skipped == 0 {

@@ -1,0 +1,10 @@
+//! The program as its users run it: in a directory of its own, with an empty environment.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod add;
+mod bench;
+mod interrupt;
+mod look;
+mod settings;
+mod transfer;
