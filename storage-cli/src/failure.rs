@@ -9,6 +9,9 @@ use storage::{Error, ErrorKind};
 /// The exit code after Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// The exit code after a request to terminate.
+pub(crate) const TERMINATED: u8 = 143;
+
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;

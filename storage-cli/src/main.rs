@@ -1,7 +1,7 @@
 //! The `storage` program.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage (arguments, settings, locations, keys), 3 not found, 4 denied, 130
-//! interrupted.
+//! interrupted, 143 terminated.
 
 mod args;
 mod commands;
@@ -12,13 +12,13 @@ mod progress;
 mod session;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser as _;
-use tokio::sync::Notify;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::args::Args;
-use crate::failure::{Failure, INTERRUPTED};
+use crate::failure::{Failure, INTERRUPTED, TERMINATED};
 use crate::output::Output;
 use crate::session::Session;
 
@@ -33,15 +33,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> u8 {
-    let interrupted = watch_interrupts();
+    let interrupted = watch_signals();
     let json = args.json;
     let mut output = Output::new(json);
     tokio::select! {
         code = work(args, &mut output) => code,
         // The work is dropped with all its writers, each of which is aborted by that.
-        () = interrupted.notified() => {
+        Ok(code) = interrupted => {
             failure::note("interrupted; nothing is half done", json);
-            INTERRUPTED
+            code
         }
     }
 }
@@ -62,17 +62,23 @@ async fn work(args: Args, output: &mut Output) -> u8 {
     }
 }
 
-/// Tells of the first Ctrl-C; a second one ends the program at once, for a terminal that takes no more output.
-fn watch_interrupts() -> Arc<Notify> {
-    let told = Arc::new(Notify::new());
-    let tell = Arc::clone(&told);
+/// Tells of the first Ctrl-C or request to terminate, with the code to end with. A second one ends the program at once,
+/// for a terminal that takes no more output.
+fn watch_signals() -> oneshot::Receiver<u8> {
+    let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            tell.notify_one();
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(INTERRUPTED));
-            }
+        // Where signals cannot be watched, they end the program as ever.
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            let _ = tell.send(next_signal(&mut terminated).await);
+            std::process::exit(i32::from(next_signal(&mut terminated).await));
         }
     });
     told
+}
+
+async fn next_signal(terminated: &mut Signal) -> u8 {
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => INTERRUPTED,
+        _ = terminated.recv() => TERMINATED,
+    }
 }

@@ -22,9 +22,9 @@ pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -
         _ => Reading::ByForm,
     };
     let inputs = Inputs::new(session.registry()).resolve_all(&args.inputs, reading).await;
-    let inputs = inputs.map_err(|error| match error.help() {
-        Some("if it is meant as text, say so") => error.with_help("to add it as text, use --text"),
-        _ => error,
+    let inputs = inputs.map_err(|error| match error.is_not_found() {
+        true => error.with_help("to add it as text, use --text"),
+        false => error,
     })?;
     let data = session.open_root(RootName::Data).await?;
     if !data.capabilities().persistent {

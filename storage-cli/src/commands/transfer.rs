@@ -100,9 +100,9 @@ impl Transfer {
             self.progress.expect(size);
         }
         if self.within || self.is_same(from, to).await {
-            let result = self.inside(from, to).await?;
-            self.progress.add(result);
-            return Ok(result);
+            let bytes = self.inside(from, to).await?;
+            self.progress.add(bytes);
+            return Ok(bytes);
         }
         let source = self.from.storage.get(from, GetOptions::new()).await?;
         let (etag, bytes) = (source.meta.etag, source.meta.size);

@@ -1,4 +1,4 @@
-//! Ctrl-C: nothing half done stays.
+//! Ctrl-C and a request to terminate: nothing half done stays.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,6 +9,15 @@ use crate::bench::{Bench, files};
 
 #[test]
 fn ctrl_c_in_a_large_copy_leaves_nothing() {
+    interrupted_copy_leaves_nothing(Signal::INT, 130);
+}
+
+#[test]
+fn a_request_to_terminate_leaves_nothing() {
+    interrupted_copy_leaves_nothing(Signal::TERM, 143);
+}
+
+fn interrupted_copy_leaves_nothing(signal: Signal, code: i32) {
     let bench = Bench::new();
     // Sparse: it costs no room, and its copy takes far longer than the test.
     std::fs::File::create(bench.path("large")).unwrap().set_len(64 << 30).unwrap();
@@ -20,9 +29,9 @@ fn ctrl_c_in_a_large_copy_leaves_nothing() {
         assert!(child.try_wait().unwrap().is_none(), "the copy ended by itself");
         std::thread::sleep(Duration::from_millis(5));
     }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), signal).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"), "{output:?}");
     assert_eq!(files(&data), []);
     assert_eq!(bench.run(&["ls", "-r"]).ok().out, "");

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, Run};
 
+/// Settings that are wrong, and what the error must hold.
+type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn each_wrong_setting_is_one_clear_error() {
     let bench = Bench::with_files();
-    let cases: [(&[(&str, &str)], &[&str]); 11] = [
+    let cases: [Wrong<'_>; 11] = [
         (&[("DATA_ROOT_DIRECTORY", "gs://b/x")], &["DATA_ROOT_DIRECTORY", "environment", "\"gs\"", "file, memory"]),
         (&[("DATA_ROOT_DIRECTORY", "S3:/x")], &["DATA_ROOT_DIRECTORY", "two slashes"]),
         (&[("DATA_ROOT_DIRECTORY", "s3://b/x")], &["DATA_ROOT_DIRECTORY", "this build has no S3 driver"]),
