@@ -1,5 +1,7 @@
 //! The suite on the local driver with portable calls.
 
+#![allow(clippy::unwrap_used, reason = "a harness that cannot make a root is a failed test")]
+
 #[path = "common/mod.rs"]
 mod common;
 #[path = "common/local.rs"]

@@ -1,14 +1,14 @@
 //! Rules K: keys.
 
 use bytes::Bytes;
-use futures::stream;
+use futures::stream::{self, StreamExt as _};
 use storage_core::{CopyOptions, Error, ErrorKind, GetOptions, Key, MAX_KEY_LEN, Prefix, PutOptions, Result, Storage};
 
 use crate::Harness;
 use crate::hostile::{CONTROL_NAMES, ENCODED, SPACES_AND_DOTS, SPECIAL, random_keys};
 use crate::support::{
-    assert_absent, assert_found, assert_uri, content_of, keys, keys_under, kind, level, round_trip, sorted, sweep,
-    write_streaming,
+    assert_absent, assert_found, assert_uri, content_of, for_all, keys, keys_under, kind, level, round_trip, sorted,
+    sweep, write_streaming,
 };
 
 /// K01: What is no key is refused as `InvalidKey`, with the reason and before any I/O, on every driver alike.
@@ -153,10 +153,12 @@ pub async fn k06_control_characters(harness: &dyn Harness) {
 pub async fn k07_spaces_and_dots_kept(harness: &dyn Harness) {
     let root = harness.fresh().await;
     round_trip(&root.storage, SPACES_AND_DOTS).await;
-    for key in SPACES_AND_DOTS {
+    let all = sorted(SPACES_AND_DOTS);
+    for_all(&all, async |key| {
         write_streaming(&root.storage, key, content_of(key), PutOptions::new()).await.unwrap();
-    }
-    assert_eq!(keys(&root.storage).await, sorted(SPACES_AND_DOTS), "written again, through a writer");
+    })
+    .await;
+    assert_eq!(keys(&root.storage).await, all, "written again, through a writer");
 }
 
 /// K08: Characters that mean something elsewhere round-trip through put, get, head, list, copy, move, delete and URI.
@@ -168,7 +170,7 @@ pub async fn k08_special_characters(harness: &dyn Harness) {
     let all: Vec<_> = inside.chain(alone).chain([SPECIAL.concat()]).collect();
     round_trip(storage, &all).await;
 
-    for key in &all {
+    for_all(&all, async |key| {
         let (copied, moved) = (format!("copied/{key}"), format!("{key}.moved"));
         storage.copy(key, &copied).await.unwrap();
         storage.rename(key, &moved).await.unwrap();
@@ -177,7 +179,8 @@ pub async fn k08_special_characters(harness: &dyn Harness) {
         assert_absent(storage, key).await;
         storage.delete(&copied).await.unwrap();
         assert_absent(storage, &copied).await;
-    }
+    })
+    .await;
     let moved: Vec<_> = all.iter().map(|key| format!("{key}.moved")).collect();
     assert_eq!(keys(storage).await, sorted(&moved));
     assert!(storage.delete_many(&moved).await.unwrap().iter().all(Result::is_ok));
@@ -260,46 +263,48 @@ pub async fn k12_no_reserved_names(harness: &dyn Harness) {
     let storage = &root.storage;
     let below = CONTROL_NAMES.iter().map(|name| format!("{name}/x"));
     let nested = CONTROL_NAMES.iter().map(|name| format!("n/{name}"));
-    let all: Vec<_> = CONTROL_NAMES.iter().map(|name| (*name).to_owned()).chain(below).chain(nested).collect();
+    let mut all: Vec<_> = CONTROL_NAMES.iter().map(|name| (*name).to_owned()).chain(below).chain(nested).collect();
     round_trip(storage, &all).await;
 
     assert_eq!(sweep(storage).await, 0, "a sweep takes no object for a leftover");
     assert_eq!(keys(storage).await, sorted(&all), "after the sweep");
-    let (gone, kept): (Vec<_>, Vec<_>) = sorted(&all).into_iter().enumerate().partition(|(i, _)| i % 2 == 0);
-    for (_, key) in &gone {
-        storage.delete(key).await.unwrap();
-    }
-    assert_eq!(keys(storage).await, sorted(kept.iter().map(|(_, key)| key)), "after every other was deleted");
-    for (_, key) in &kept {
-        assert_eq!(storage.text(key).await.unwrap(), content_of(key));
-    }
+    // Every other, so that a name goes while what is below it stays, and the other way.
+    all.sort_by_key(|key| key.len() % 2);
+    let (kept, gone) = all.split_at(all.len() / 2);
+    for_all(gone, async |key| storage.delete(key).await.unwrap()).await;
+    assert_eq!(keys(storage).await, sorted(kept), "after the others were deleted");
+    for_all(kept, async |key| assert_eq!(storage.text(key).await.unwrap(), content_of(key))).await;
 }
 
 /// K13: `a`, `a/b` and `a/b/c` coexist, whatever the order in which they come and go.
 pub async fn k13_nested_keys_coexist(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
-    for created in orders {
-        for deleted in orders {
-            let storage = root.storage.sub(format!("{created:?}{deleted:?}")).unwrap();
-            let mut there = Vec::new();
-            for key in created {
-                let key = NESTED[key];
-                storage.put(key, content_of(key)).await.unwrap();
-                there.push(key);
-                assert_nested(&storage, &there).await;
-            }
-            for key in deleted {
-                storage.delete(NESTED[key]).await.unwrap();
-                there.retain(|other| *other != NESTED[key]);
-                assert_nested(&storage, &there).await;
-            }
-        }
-    }
+    let pairs = orders.into_iter().flat_map(|created| orders.map(|deleted| (created, deleted)));
+    let come_and_go = pairs.map(|(created, deleted)| {
+        let storage = root.storage.sub(format!("{created:?}{deleted:?}")).unwrap();
+        async move { come_and_go(&storage, created, deleted).await }
+    });
+    stream::iter(come_and_go).buffer_unordered(4).collect::<()>().await;
     assert_eq!(keys(&root.storage).await, Vec::<String>::new());
 }
 
 const NESTED: [&str; 3] = ["a", "a/b", "a/b/c"];
+
+/// Makes the nested keys in one order, deletes them in another, and looks at them after each step.
+async fn come_and_go(storage: &Storage, created: [usize; 3], deleted: [usize; 3]) {
+    let mut there = Vec::new();
+    for key in created.map(|i| NESTED[i]) {
+        storage.put(key, content_of(key)).await.unwrap();
+        there.push(key);
+        assert_nested(storage, &there).await;
+    }
+    for key in deleted.map(|i| NESTED[i]) {
+        storage.delete(key).await.unwrap();
+        there.retain(|other| *other != key);
+        assert_nested(storage, &there).await;
+    }
+}
 
 /// Exactly these of the nested keys are there.
 async fn assert_nested(storage: &Storage, there: &[&str]) {

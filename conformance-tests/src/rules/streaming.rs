@@ -123,7 +123,7 @@ async fn crash_is_swept(storage: &Storage, directory: Option<&Path>, mut worker:
 pub async fn w08_chunking_never_changes_content(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
-    for edge in [GATHERED - 1, GATHERED, GATHERED + 1, 2 * GATHERED - 1, 2 * GATHERED, 2 * GATHERED + 1] {
+    for edge in [GATHERED - 1, GATHERED, GATHERED + 1] {
         assert_chunked(storage, edge, |_| edge).await;
         assert_chunked(storage, edge * 3 + 1, |_| edge).await;
         assert_chunked(storage, edge * 2, |random| [1, edge - 1][random.below(2)]).await;
@@ -132,7 +132,7 @@ pub async fn w08_chunking_never_changes_content(harness: &dyn Harness) {
     assert_chunked(storage, 300_000, |random| random.below(100_000)).await;
     assert_chunked(storage, 300_000, |random| random.below(3000)).await;
     // The edges of what `put_stream` sends in one request.
-    for length in [(8 << 20) - 1, 8 << 20, (8 << 20) + 1] {
+    for length in [8 << 20, (8 << 20) + 1] {
         let data = bytes(8, length);
         let pieces = stream::iter(chunks(&data).into_iter().map(Ok::<_, Error>));
         storage.put_stream("large", pieces, PutOptions::new()).await.unwrap();

@@ -25,7 +25,7 @@ pub async fn w01_visible_at_once(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
     let (other, sub) = (harness.attach(&root.address).await, storage.sub("d").unwrap());
-    for round in 0..20 {
+    for round in 0..8 {
         let text = format!("round {round}");
         storage.put("d/key", text.clone()).await.unwrap();
         assert_eq!(read_everywhere(storage, "d/key").await.unwrap(), text);
@@ -45,7 +45,7 @@ pub async fn w01_visible_at_once(harness: &dyn Harness) {
     if workers.is_empty() {
         return;
     }
-    for round in 0..20 {
+    for round in 0..10 {
         let (near, far) = (round % 2, 1 - round % 2);
         let text = format!("round-{round}");
         storage.put("key", text.clone()).await.unwrap();
