@@ -1,6 +1,6 @@
 //! What every command works with: settings, drivers, roots.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use storage::{Error, ErrorKind, Location, OpenOptions, Registry, Result, Root, RootName, Settings, Storage};
 
@@ -12,8 +12,24 @@ use crate::place::Place;
 pub(crate) struct Session {
     settings: Settings,
     registry: Registry,
-    /// The roots that were opened, for the explanation of an error.
-    opened: Mutex<Vec<Root>>,
+    opened: Mutex<Opened>,
+}
+
+/// What was opened so far, for the explanation of an error.
+#[derive(Default)]
+struct Opened {
+    roots: Vec<Root>,
+    /// A place outside the roots is read.
+    read_elsewhere: bool,
+    /// A place outside the roots is written.
+    written_elsewhere: bool,
+}
+
+impl Opened {
+    fn elsewhere(&mut self, written: bool) {
+        self.written_elsewhere |= written;
+        self.read_elsewhere |= !written;
+    }
 }
 
 impl Session {
@@ -38,8 +54,12 @@ impl Session {
     pub(crate) async fn open_root(&self, name: RootName) -> Result<Storage> {
         let root = self.root(name)?;
         let storage = self.registry.open_root(&root, &self.settings).await?;
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(root);
+        self.opened().roots.push(root);
         Ok(storage)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens the place that a text names; `create` lets the first write make what is missing.
@@ -57,6 +77,7 @@ impl Session {
 
     /// Opens the place of a location, which the user wrote as `text`.
     pub(crate) async fn located(&self, location: &Location, create: bool, text: &str) -> Result<Place> {
+        self.opened().elsewhere(create);
         let options = OpenOptions::new().create(create).settings(self.settings.clone());
         let (storage, key) = self.registry.resolve(location, &options).await?;
         Ok(Place::new(storage, key, text))
@@ -67,12 +88,18 @@ impl Session {
         let Failure::Storage(error) = failure else {
             return failure;
         };
-        let about_place =
-            !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidKey | ErrorKind::InvalidInput);
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let roots = opened.iter().filter(|_| about_place);
-        let lines = roots.map(|root| format!("the {} root is {} ({})", root.name, root.location, root.origin));
+        let opened = self.opened();
+        let elsewhere = match error.operation() {
+            Some(operation) if operation.is_read() => opened.read_elsewhere,
+            _ => opened.written_elsewhere,
+        };
+        let of_key = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidKey | ErrorKind::InvalidInput);
+        if elsewhere || of_key || opened.roots.is_empty() {
+            return (*error).into();
+        }
+        let lines =
+            opened.roots.iter().map(|root| format!("the {} root is {} ({})", root.name, root.location, root.origin));
         let help: Vec<String> = error.help().map(str::to_owned).into_iter().chain(lines).collect();
-        if help.is_empty() { (*error).into() } else { error.with_help(help.join("; ")).into() }
+        error.with_help(help.join("; ")).into()
     }
 }

@@ -64,6 +64,15 @@ fn a_missing_permission_is_denied_and_names_the_root() {
 }
 
 #[test]
+fn an_error_elsewhere_is_not_blamed_on_a_root() {
+    let bench = Bench::new();
+    bench.run(&["add", "a note"]).ok();
+    bench.write("file", "");
+    let run = bench.run(&["cp", "@data/text_3403af8117ebb858a392014b80cb3833.txt", "file/below"]);
+    assert!(!run.refused(2, &["file"]).err.contains("the data root is"));
+}
+
+#[test]
 fn the_backend_is_taken_in_any_case() {
     let bench = Bench::new();
     for backend in ["local", "Local", "LOCAL"] {
