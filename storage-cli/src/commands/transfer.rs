@@ -3,8 +3,8 @@
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 use storage::{
-    CopyOptions, DeleteOptions, ETag, Entry, Error, ErrorKind, GetOptions, Key, ListOptions, PutOptions, Result,
-    Support,
+    CopyOptions, DeleteOptions, ETag, Entry, Error, ErrorKind, GetOptions, Key, ListOptions, Prefix, PutOptions,
+    Result, Support,
 };
 
 use super::{report, tell_skipped};
@@ -63,17 +63,7 @@ impl Transfer {
         self.refuse_inside()?;
         let mut entries = self.from.storage.list(ListOptions::new().prefix(level.clone())).await?;
         let (mut failures, mut empty) = (Failures::default(), true);
-        let moves = entries.by_ref().map(|entry| async {
-            let Entry::Object(meta) = entry? else {
-                return Err(Error::new(ErrorKind::Other, "a flat listing held a common prefix"));
-            };
-            let rest = meta.key.as_str().strip_prefix(level.as_str()).unwrap_or(meta.key.as_str());
-            let to = Key::new(format!("{target}{rest}"));
-            Ok(match to {
-                Ok(to) => self.one(&meta.key, &to, Some(meta.size)).await.map(|size| (meta.key, to, size)),
-                Err(error) => Err(error),
-            })
-        });
+        let moves = entries.by_ref().map(|entry| async { Ok::<_, Error>(self.entry(entry?, &level, &target).await) });
         let mut moves = moves.buffered(AT_ONCE).boxed_local();
         while let Some(moved) = moves.try_next().await? {
             empty = false;
@@ -91,6 +81,17 @@ impl Transfer {
             return self.object(output).await;
         }
         failures.end()
+    }
+
+    /// One entry of a listing of `level`, to its key under `target`.
+    async fn entry(&self, entry: Entry, level: &Prefix, target: &Prefix) -> Result<(Key, Key, u64)> {
+        let Entry::Object(meta) = entry else {
+            return Err(Error::new(ErrorKind::Other, "a flat listing held a common prefix"));
+        };
+        let rest = meta.key.as_str().strip_prefix(level.as_str()).unwrap_or(meta.key.as_str());
+        let to = Key::new(format!("{target}{rest}"))?;
+        let size = self.one(&meta.key, &to, Some(meta.size)).await?;
+        Ok((meta.key, to, size))
     }
 
     /// Transfers an object and says how many bytes it has.

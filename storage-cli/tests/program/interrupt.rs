@@ -9,30 +9,38 @@ use crate::bench::{Bench, files};
 
 #[test]
 fn ctrl_c_in_a_large_copy_leaves_nothing() {
-    interrupted_copy_leaves_nothing(Signal::INT, 130);
+    leaves_nothing(&["cp", "large", "@data/copy"], ".storage/data", Signal::INT, 130);
 }
 
 #[test]
 fn a_request_to_terminate_leaves_nothing() {
-    interrupted_copy_leaves_nothing(Signal::TERM, 143);
+    leaves_nothing(&["cp", "large", "@data/copy"], ".storage/data", Signal::TERM, 143);
 }
 
-fn interrupted_copy_leaves_nothing(signal: Signal, code: i32) {
+#[test]
+fn ctrl_c_while_a_digest_is_taken_leaves_no_temporary_file() {
+    leaves_nothing(&["add", "large"], "tmp", Signal::INT, 130);
+}
+
+/// Runs the program until it has written something to a directory, ends it by a signal, and looks for what is left.
+fn leaves_nothing(args: &[&str], written: &str, signal: Signal, code: i32) {
     let bench = Bench::new();
-    // Sparse: it costs no room, and its copy takes far longer than the test.
+    std::fs::create_dir(bench.path("tmp")).unwrap();
+    // Sparse: it costs no room, and reading it takes far longer than the test.
     std::fs::File::create(bench.path("large")).unwrap().set_len(64 << 30).unwrap();
-    let mut child = bench.command(&["cp", "large", "@data/copy"]).stderr(Stdio::piped()).spawn().unwrap();
-    let data = bench.path(".storage/data");
+    let mut command = bench.command(args);
+    let mut child = command.env("TMPDIR", bench.path("tmp")).stderr(Stdio::piped()).spawn().unwrap();
+    let written = bench.path(written);
     let deadline = Instant::now() + Duration::from_secs(30);
-    while files(&data).iter().all(|(_, size)| *size == 0) {
-        assert!(Instant::now() < deadline, "the copy never began");
-        assert!(child.try_wait().unwrap().is_none(), "the copy ended by itself");
+    while files(&written).iter().all(|(_, size)| *size == 0) {
+        assert!(Instant::now() < deadline, "nothing was ever written");
+        assert!(child.try_wait().unwrap().is_none(), "the program ended by itself");
         std::thread::sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_child(&child), signal).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"), "{output:?}");
-    assert_eq!(files(&data), []);
+    assert_eq!(files(&written), []);
     assert_eq!(bench.run(&["ls", "-r"]).ok().out, "");
 }
