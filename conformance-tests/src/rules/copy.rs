@@ -152,9 +152,9 @@ pub async fn x04_create_only_race(harness: &dyn Harness) {
         }
         return assert_eq!(keys(storage).await, ["source"]);
     }
-    for round in 0..8 {
+    for round in 0..6 {
         let moves = round % 2 == 1;
-        let target = if round < 4 { format!("target-{round}") } else { format!("new-{round}/deep/target") };
+        let target = if round < 3 { format!("target-{round}") } else { format!("new-{round}/deep/target") };
         for racer in 0..RACERS {
             storage.put(format!("from-{racer:02}"), format!("racer {racer}")).await.unwrap();
         }
@@ -257,7 +257,7 @@ pub async fn x06_move_never_loses_both(harness: &dyn Harness) {
 
 /// Many movers of one object to different keys: one succeeds, and nothing is doubled or lost.
 async fn one_of_many_moves(storage: &Storage) {
-    for round in 0..10 {
+    for round in 0..6 {
         storage.delete_all().await.unwrap();
         storage.put("source", "text").await.unwrap();
         let movers = (0..8).map(|mover| {
@@ -279,7 +279,7 @@ async fn one_of_many_moves(storage: &Storage) {
 
 /// Two moves in opposite directions: one of the two objects survives, whole.
 async fn moves_that_cross(storage: &Storage) {
-    for round in 0..20 {
+    for round in 0..12 {
         storage.delete_all().await.unwrap();
         storage.put("p/1", "one").await.unwrap();
         storage.put("q/2", "two").await.unwrap();
@@ -301,7 +301,7 @@ async fn moves_that_cross(storage: &Storage) {
 
 /// A reader that looks at the new name, the old one, and again at the new one.
 async fn readers_see_one_name(storage: &Storage) {
-    for round in 0..40 {
+    for round in 0..20 {
         storage.delete_all().await.unwrap();
         storage.put("old/name", "text").await.unwrap();
         let mover = tokio::spawn({

@@ -53,7 +53,7 @@ pub async fn l08_empty_prefixes(harness: &dyn Harness) {
 /// Puts into a level that others empty at the same time; what was put must be there.
 async fn put_and_delete(storage: Storage, racer: usize) {
     let key = format!("race/x/{racer}");
-    for round in 0..40 {
+    for round in 0..25 {
         storage.put(&key, "there").await.unwrap();
         let read = storage.text(&key).await;
         assert_eq!(read.ok().as_deref(), Some("there"), "racer {racer}, round {round}: a put into an emptied level");
@@ -65,16 +65,20 @@ async fn put_and_delete(storage: Storage, racer: usize) {
 /// L09: A key that exists throughout a listing appears in it exactly once, whether it is overwritten meanwhile or not,
 /// while others are created, moved and deleted around it.
 pub async fn l09_stable_keys_appear_once(harness: &dyn Harness) {
-    const LISTINGS: usize = 25;
+    const LISTINGS: usize = 20;
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
+    // Long names, and many in one level, so that no system reads the level in one step.
+    let long = "s".repeat(150);
     let stable: Vec<String> =
-        (0..90).map(|i| ["s-{}", "d/s-{}", "d/e/s-{}"][i % 3].replace("{}", &format!("{i:02}"))).collect();
+        (0..130).map(|i| format!("{}{long}-{i:03}", if i % 13 == 0 { "d/e/" } else { "d/" })).collect();
     for key in &stable {
         storage.put(key, "0").await.unwrap();
     }
     let over = Arc::new(AtomicBool::new(false));
-    let churn = (0..3).map(|kind| tokio::spawn(churn(storage.clone(), kind, stable.clone(), Arc::clone(&over))));
+    let churn = [0, 0, 1, 2]
+        .into_iter()
+        .map(|kind| tokio::spawn(churn(storage.clone(), kind, stable.clone(), Arc::clone(&over))));
     let churn: Vec<_> = churn.collect();
     for i in 0..LISTINGS {
         let mut options = ListOptions::new();
@@ -104,9 +108,9 @@ async fn churn(storage: Storage, kind: usize, stable: Vec<String>, over: Arc<Ato
         if over.load(Ordering::Relaxed) {
             return;
         }
-        let level = ["", "d/", "d/e/"][i % 3];
+        let level = ["d/", "", "d/", "d/e/"][i % 4];
         match kind {
-            0 => drop(storage.put(&stable[i % stable.len()], i.to_string()).await.unwrap()),
+            0 => drop(storage.put(&stable[i * 37 % stable.len()], i.to_string()).await.unwrap()),
             1 => {
                 storage.put(format!("{level}m-{i}"), "").await.unwrap();
                 storage.rename(format!("{level}m-{i}"), format!("{level}a-{i}")).await.unwrap();
@@ -288,13 +292,13 @@ impl Lister for Failing {
 pub async fn l14_parallel_listing(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
-    for i in 0..120_usize {
+    for i in 0..45_usize {
         storage.put(format!("{}/{}/{}", i % 4, i % 7, i), "").await.unwrap();
         storage.put(format!("{}/{}", i % 4, i), "").await.unwrap();
     }
     for (prefix, delimited) in [("", false), ("", true), ("2/", false), ("2/", true), ("3/1", false)] {
         let listing = async |concurrency: Option<usize>| {
-            let mut options = ListOptions::new().prefix(Prefix::new(prefix).unwrap()).page_size(11);
+            let mut options = ListOptions::new().prefix(Prefix::new(prefix).unwrap()).page_size(7);
             (options.delimited, options.concurrency) = (delimited, concurrency);
             storage.list(options).await.unwrap().try_collect::<Vec<Entry>>().await.unwrap()
         };

@@ -64,7 +64,7 @@ pub async fn m03_overwrite_changes_etag(harness: &dyn Harness) {
     let same_bytes = storage.capabilities().etag == ETagKind::Unique;
     storage.put("other", "copied over it").await.unwrap();
     let mut last = storage.put("k", "0").await.unwrap();
-    for i in 0..120_u32 {
+    for i in 0..60_u32 {
         // Of equal length, and every second time the same bytes again where they count.
         let text = if same_bytes { format!("{:04}", i / 2) } else { format!("{i:04}") };
         let next = match i % 6 {

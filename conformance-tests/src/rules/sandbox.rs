@@ -13,7 +13,7 @@ use crate::support::{keys, kind, write_streaming};
 const SECRET: &str = "the secret outside of the root";
 
 /// How often a path is used while a link is swapped into it.
-const USES: usize = 300;
+const USES: usize = 200;
 
 /// S05: A symbolic link that leads out of the root is refused by every operation, and nothing outside is read, changed,
 /// made or removed through it.
