@@ -54,7 +54,7 @@ pub(crate) async fn get(root: &Arc<Root>, key: &Key, options: GetOptions) -> Res
 }
 
 pub(crate) async fn head(root: &Arc<Root>, key: &Key, options: HeadOptions) -> Result<ObjectHead> {
-    if let Some((file, stat)) = open_cached(root, key) {
+    if let Some((file, stat)) = root.cached().and_then(|open| open_cached(&open, key)) {
         return head_of(&file, &stat, key, &options.conditions);
     }
     let (root, key) = (Arc::clone(root), key.clone());
@@ -67,8 +67,8 @@ pub(crate) async fn head(root: &Arc<Root>, key: &Key, options: HeadOptions) -> R
 
 /// Everything out of the system's caches, or nothing.
 fn get_cached(root: &Root, key: &Key, options: &GetOptions) -> Option<Result<GetResult>> {
-    let (file, stat) = open_cached(root, key)?;
-    let sys = root.cached()?.sys;
+    let open = root.cached()?;
+    let (file, stat) = open_cached(&open, key)?;
     let opened = match opened(file, &stat, key, options) {
         Ok(opened) => opened,
         Err(error) => return Some(Err(error)),
@@ -78,15 +78,14 @@ fn get_cached(root: &Root, key: &Key, options: &GetOptions) -> Option<Result<Get
         return None;
     }
     let mut bytes = vec![0; usize::try_from(length).ok()?];
-    if !bytes.is_empty() && sys.read_cached(opened.file.as_fd(), &mut bytes, opened.range.start)? != bytes.len() {
+    if !bytes.is_empty() && open.sys.read_cached(opened.file.as_fd(), &mut bytes, opened.range.start)? != bytes.len() {
         return None;
     }
     Some(Ok(answer(opened.head, opened.range, Body::Bytes(bytes.into()))))
 }
 
 /// A plain file that opens without waiting; anything unusual takes the other way.
-fn open_cached(root: &Root, key: &Key) -> Option<(OwnedFd, Stat)> {
-    let root = root.cached()?;
+fn open_cached(root: &OpenRoot, key: &Key) -> Option<(OwnedFd, Stat)> {
     let file = root.sys.open_cached(root.fd.as_fd(), &names::path(key.as_str()), OBJECT)?;
     let stat = fstat(&file).ok()?;
     stat::is_file(&stat).then_some((file, stat))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use rustix::fs::{CWD, Mode, OFlags, Timestamps, fstat, futimens, mkdirat, open, openat, stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timestamps, fstat, futimens, mkdirat, open, openat, stat, unlinkat};
 use rustix::io::{Errno, retry_on_intr};
 use storage_core::{Error, ErrorKind, Result};
 
@@ -174,6 +174,19 @@ impl OpenRoot {
         }
         self.proven.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+impl Drop for OpenRoot {
+    /// Leaves no empty control directory behind; another handle that still uses it makes it again.
+    fn drop(&mut self) {
+        let used = self.temporaries.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if used.is_some()
+            && let Ok(control) = openat(&self.fd, CONTROL, DIRECTORY, Mode::empty())
+            && unlinkat(&control, "tmp", AtFlags::REMOVEDIR).is_ok()
+        {
+            let _ = unlinkat(&self.fd, CONTROL, AtFlags::REMOVEDIR);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The directory as other programs see it: foreign files, links, nested roots, what a crash leaves, what is refused.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
+
 mod support;
 
 use std::fs;
@@ -46,6 +48,19 @@ async fn objects_are_files_that_other_programs_read_and_write() {
 }
 
 #[tokio::test]
+async fn a_closed_root_holds_nothing_but_objects() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (open(directory.path(), false), open(directory.path(), false));
+    one.put("a", "x").await.unwrap();
+    other.put("b", "x").await.unwrap();
+    drop(one);
+    other.put("c", "x").await.unwrap();
+    drop(other);
+    let names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[tokio::test]
 async fn a_promotion_keeps_the_etag() {
     for portable in BOTH_PATHS {
         let directory = tempfile::tempdir().unwrap();
@@ -86,6 +101,7 @@ async fn an_interrupted_promotion_is_finished_by_whoever_looks_next() {
         let directory = tempfile::tempdir().unwrap();
         let (root, temporaries) = (directory.path(), directory.path().join(".%ctl/tmp"));
         open(root, true).put("p/a", "kept").await.unwrap();
+        fs::create_dir_all(&temporaries).unwrap();
         fs::write(temporaries.join("4000000-1.to"), "p/a").unwrap();
         let level = temporaries.join("4000000-1");
         fs::create_dir(&level).unwrap();
