@@ -182,7 +182,7 @@ async fn text_and_etag(storage: &Storage, key: &str) -> Result<(String, ETag)> {
 /// One task puts the next mark unconditionally, with a count of 0; others raise the count by swaps and keep the mark. So
 /// a mark that goes back was lost to a swap that had read before it, and the last count is that of the swaps after it.
 async fn unconditional_puts_are_kept(storage: &Storage) {
-    const MARKS: u64 = 25;
+    const MARKS: u64 = 15;
     storage.put("marked", "0 0").await.unwrap();
     let mut swappers = JoinSet::new();
     for _ in 0..4 {
@@ -507,7 +507,7 @@ pub async fn c11_conditional_delete(harness: &dyn Harness) {
     for missing in ["key", "never", "key/below"] {
         assert_eq!(kind(missing, storage.delete_with(missing, if_match(&etag)).await), ErrorKind::PreconditionFailed);
     }
-    for round in 0..10 {
+    for round in 0..25 {
         let key = format!("race/{round}");
         let etag = storage.put(&key, "x").await.unwrap().etag;
         let results = race(16, |number| {

@@ -86,6 +86,9 @@ impl Storage {
         E: Into<Error>,
     {
         let key = self.checked(Operation::Put, key)?;
+        let declared = options.length;
+        let options =
+            self.check_put(options, declared).map_err(|error| self.context(error, Operation::Put, Some(&key)))?;
         let mut stream = std::pin::pin!(stream);
         let (mut segments, mut held) = (Vec::new(), 0);
         loop {
