@@ -131,7 +131,10 @@ pub(crate) fn make_parent(root: &OpenRoot, path: &str) -> storage_core::Result<O
                 Err(Errno::NOENT) => match mkdirat(&here, split(upto).1, Mode::from_raw_mode(0o777)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     // The directory above was pruned; from the start.
-                    Err(Errno::NOENT) if restarts < 100 => return make_parent(root, path),
+                    Err(Errno::NOENT) if restarts < 100 => {
+                        root.check_alive()?;
+                        return make_parent(root, path);
+                    }
                     Err(errno) => return Err(failed(errno)),
                 },
                 Err(Errno::NOTDIR) => promote::promote(root, here.as_fd(), upto)?,

@@ -122,6 +122,34 @@ pub async fn d05_root_that_is_gone(harness: &dyn Harness) {
         assert_eq!(kind(operation, result), ErrorKind::BackendNotFound, "{operation} on a root that is gone");
     }
     assert!(!directory.exists(), "neither a read nor a delete makes a root");
+    goes_under_writes(harness).await;
+}
+
+/// A root that is removed, piece by piece, while writes are under way fails them or is made again by them; they end, and
+/// take nothing else along.
+async fn goes_under_writes(harness: &dyn Harness) {
+    for round in 0..10 {
+        let fixture = harness.fresh().await;
+        let directory = fixture.directory.as_ref().expect("the directory of the root");
+        let writers = (0..4).map(|writer| {
+            let storage = fixture.storage.clone();
+            tokio::spawn(async move {
+                for i in 0..20 {
+                    storage.put(format!("a/{writer}/{i}/deep"), "text").await?;
+                }
+                Ok::<_, Error>(())
+            })
+        });
+        let writers: Vec<_> = writers.collect();
+        while std::fs::remove_dir_all(directory).is_err_and(|error| error.kind() != std::io::ErrorKind::NotFound) {
+            tokio::task::yield_now().await;
+        }
+        for writer in writers {
+            if let Err(error) = writer.await.unwrap() {
+                assert!(!error.is_retryable(), "round {round}: {error}");
+            }
+        }
+    }
 }
 
 /// What reads and deletes say.
