@@ -2,10 +2,11 @@
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use storage_core::{ErrorKind, ListOptions, Prefix, Result, Storage};
+use tempfile::TempDir;
 
 use crate::Harness;
 use crate::support::{keys, kind, write_streaming};
@@ -24,7 +25,7 @@ pub async fn s05_links_out_of_the_root(harness: &dyn Harness) {
     let outside = Outside::new();
     storage.put("k", "inside").await.unwrap();
     symlink(outside.path("secret"), directory.join("file")).unwrap();
-    symlink(&outside.0, directory.join("dir")).unwrap();
+    symlink(outside.0.path(), directory.join("dir")).unwrap();
     let up = "../".repeat(directory.components().count() + 2);
     symlink(format!("{up}{}", outside.path("secret").display()), directory.join("relative")).unwrap();
     for key in ["file", "relative", "dir/secret", "dir/sub/deep"] {
@@ -68,7 +69,8 @@ pub async fn s05_final_links_are_replaced(harness: &dyn Harness) {
     let outside = Outside::new();
     storage.put("source", "new").await.unwrap();
     storage.put("inside", "inside").await.unwrap();
-    let targets = [outside.path("secret"), outside.path("dangling"), PathBuf::from("inside"), outside.0.clone()];
+    let targets =
+        [outside.path("secret"), outside.path("dangling"), PathBuf::from("inside"), outside.0.path().to_owned()];
     for target in targets {
         for how in ["put", "writer", "copy", "rename"] {
             let link = directory.join("link");
@@ -111,7 +113,7 @@ pub async fn s05_swapped_links(harness: &dyn Harness) {
     std::fs::write(directory.join("d/secret"), "open").unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| swap_files(directory, &outside.path("secret"), &over));
-        scope.spawn(|| swap_directories(directory, &outside.0, &over));
+        scope.spawn(|| swap_directories(directory, outside.0.path(), &over));
         let used = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(use_swapped(storage, &outside));
@@ -257,21 +259,19 @@ async fn writes(storage: &Storage, key: &str) -> Vec<(&'static str, Result<()>)>
 }
 
 /// A directory outside of every root, with a secret in it; removed in the end.
-struct Outside(PathBuf);
+struct Outside(TempDir);
 
 impl Outside {
     fn new() -> Self {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let name = format!("conformance-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let outside = Self(std::env::temp_dir().join(name));
-        std::fs::create_dir_all(outside.path("sub")).unwrap();
+        let outside = Self(TempDir::new().unwrap());
+        std::fs::create_dir(outside.path("sub")).unwrap();
         std::fs::write(outside.path("secret"), SECRET).unwrap();
         std::fs::write(outside.path("sub/deep"), SECRET).unwrap();
         outside
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path().join(name)
     }
 
     #[track_caller]
@@ -285,11 +285,5 @@ impl Outside {
                 std::fs::read_dir(self.path(directory)).unwrap().map(|name| name.unwrap().file_name()).collect();
             assert_eq!(names.len(), count, "{what}: outside of the root there are {names:?}");
         }
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
     }
 }
