@@ -29,10 +29,10 @@ mod fast {
 
 mod sub_root {
     use super::*;
-    conformance_tests::conformance!(SubRoot::new(roots(Durability::Fast)));
+    conformance_tests::conformance!(SubRoot::new(roots(Durability::Fast).in_memory()));
 }
 
 mod wrapped {
     use super::*;
-    conformance_tests::conformance!(Wrapped::new(roots(Durability::Fast), stacked));
+    conformance_tests::conformance!(Wrapped::new(roots(Durability::Fast).in_memory(), stacked));
 }

@@ -10,15 +10,30 @@ use tempfile::TempDir;
 /// Directories opened with one set of options.
 pub(crate) struct LocalHarness {
     options: LocalOptions,
+    /// Where the directories are made.
+    parent: PathBuf,
     /// Holds what must not exist.
     nowhere: TempDir,
 }
+
+/// A file system in memory, on which listings meet other anomalies than on a disk; and the room that it must have.
+const MEMORY: &str = "/dev/shm";
+const ROOM: u64 = 1 << 30;
 
 impl LocalHarness {
     /// Roots that are opened with this durability, through Linux's own calls or the portable ones.
     pub(crate) fn new(durability: Durability, portable: bool) -> Self {
         let options = LocalOptions::new().durability(durability).portable(portable);
-        Self { options, nowhere: TempDir::new().unwrap() }
+        Self { options, parent: std::env::temp_dir(), nowhere: TempDir::new().unwrap() }
+    }
+
+    /// The same in memory, where the machine has a file system there with enough room.
+    pub(crate) fn in_memory(mut self) -> Self {
+        let room = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+        if room >= ROOM {
+            self.parent = PathBuf::from(MEMORY);
+        }
+        self
     }
 
     fn open(&self, path: impl Into<PathBuf>) -> Storage {
@@ -29,7 +44,7 @@ impl LocalHarness {
 #[async_trait]
 impl Harness for LocalHarness {
     async fn fresh(&self) -> Fixture {
-        let directory = TempDir::new().unwrap();
+        let directory = TempDir::new_in(&self.parent).unwrap();
         let path = directory.path().to_owned();
         Fixture::new(self.open(&path), path.to_str().unwrap()).directory(path).guard(directory)
     }
