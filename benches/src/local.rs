@@ -42,46 +42,61 @@ pub async fn read_cached(size: usize) {
         &format!("read {size} bytes that are in the page cache"),
         2000,
         vec![
-            ("plain open, fstat, read, close", Box::new(|n| {
-                let path = &path;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(plain_read(path).len(), size);
-                    }
-                })
-            })),
-            ("storage-local", Box::new(|n| {
-                let storage = &storage;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(storage.bytes("some/object").await.unwrap().len(), size);
-                    }
-                })
-            })),
-            ("storage-local, portable path", Box::new(|n| {
-                let storage = &portable;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(storage.bytes("some/object").await.unwrap().len(), size);
-                    }
-                })
-            })),
-            ("object_store", Box::new(|n| {
-                let (peer, key) = (&peer, &peer_key);
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(peer.get(key).await.unwrap().bytes().await.unwrap().len(), size);
-                    }
-                })
-            })),
-            ("opendal", Box::new(|n| {
-                let operator = &operator;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(operator.read("some/object").await.unwrap().len(), size);
-                    }
-                })
-            })),
+            (
+                "plain open, fstat, read, close",
+                Box::new(|n| {
+                    let path = &path;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(plain_read(path).len(), size);
+                        }
+                    })
+                }),
+            ),
+            (
+                "storage-local",
+                Box::new(|n| {
+                    let storage = &storage;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(storage.bytes("some/object").await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
+            (
+                "storage-local, portable path",
+                Box::new(|n| {
+                    let storage = &portable;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(storage.bytes("some/object").await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
+            (
+                "object_store",
+                Box::new(|n| {
+                    let (peer, key) = (&peer, &peer_key);
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(peer.get(key).await.unwrap().bytes().await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
+            (
+                "opendal",
+                Box::new(|n| {
+                    let operator = &operator;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(operator.read("some/object").await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
         ],
     )
     .await;
@@ -100,47 +115,62 @@ pub async fn write(size: usize) {
         &format!("overwrite {size} bytes"),
         200,
         vec![
-            ("plain write, rename", Box::new(|n| {
-                let bytes = &bytes;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        std::fs::write(root.join("plain/temporary"), bytes).unwrap();
-                        std::fs::rename(root.join("plain/temporary"), root.join("plain/object")).unwrap();
-                    }
-                })
-            })),
-            ("storage-local, fast", Box::new(|n| {
-                let (storage, bytes) = (&fast, &bytes);
-                Box::pin(async move {
-                    for _ in 0..n {
-                        storage.put("ours/object", bytes.clone()).await.unwrap();
-                    }
-                })
-            })),
-            ("storage-local, durable", Box::new(|n| {
-                let (storage, bytes) = (&full, &bytes);
-                Box::pin(async move {
-                    for _ in 0..n {
-                        storage.put("ours/object", bytes.clone()).await.unwrap();
-                    }
-                })
-            })),
-            ("object_store (not durable)", Box::new(|n| {
-                let (peer, key, bytes) = (&peer, &peer_key, &bytes);
-                Box::pin(async move {
-                    for _ in 0..n {
-                        peer.put(key, PutPayload::from(bytes.clone())).await.unwrap();
-                    }
-                })
-            })),
-            ("opendal (neither atomic nor durable)", Box::new(|n| {
-                let (operator, bytes) = (&operator, &bytes);
-                Box::pin(async move {
-                    for _ in 0..n {
-                        operator.write("peer/other", bytes.clone()).await.unwrap();
-                    }
-                })
-            })),
+            (
+                "plain write, rename",
+                Box::new(|n| {
+                    let bytes = &bytes;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            std::fs::write(root.join("plain/temporary"), bytes).unwrap();
+                            std::fs::rename(root.join("plain/temporary"), root.join("plain/object")).unwrap();
+                        }
+                    })
+                }),
+            ),
+            (
+                "storage-local, fast",
+                Box::new(|n| {
+                    let (storage, bytes) = (&fast, &bytes);
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            storage.put("ours/object", bytes.clone()).await.unwrap();
+                        }
+                    })
+                }),
+            ),
+            (
+                "storage-local, durable",
+                Box::new(|n| {
+                    let (storage, bytes) = (&full, &bytes);
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            storage.put("ours/object", bytes.clone()).await.unwrap();
+                        }
+                    })
+                }),
+            ),
+            (
+                "object_store (not durable)",
+                Box::new(|n| {
+                    let (peer, key, bytes) = (&peer, &peer_key, &bytes);
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            peer.put(key, PutPayload::from(bytes.clone())).await.unwrap();
+                        }
+                    })
+                }),
+            ),
+            (
+                "opendal (neither atomic nor durable)",
+                Box::new(|n| {
+                    let (operator, bytes) = (&operator, &bytes);
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            operator.write("peer/other", bytes.clone()).await.unwrap();
+                        }
+                    })
+                }),
+            ),
         ],
     )
     .await;
@@ -161,32 +191,41 @@ pub async fn list(count: usize) {
         &format!("list {count} objects in 20 directories, with size and time"),
         1,
         vec![
-            ("storage-local, in order", Box::new(|_| {
-                let storage = &storage;
-                Box::pin(async move {
-                    assert_eq!(storage.list_all("").await.unwrap().len(), count);
-                })
-            })),
-            ("object_store, unordered", Box::new(|_| {
-                let peer = &peer;
-                Box::pin(async move {
-                    assert_eq!(peer.list(None).try_collect::<Vec<_>>().await.unwrap().len(), count);
-                })
-            })),
-            ("opendal, unordered", Box::new(|_| {
-                let operator = &operator;
-                Box::pin(async move {
-                    let entries = operator.list_with("").recursive(true).await.unwrap();
-                    let mut files = 0;
-                    for entry in entries {
-                        if entry.metadata().is_file() {
-                            operator.stat(entry.path()).await.unwrap();
-                            files += 1;
+            (
+                "storage-local, in order",
+                Box::new(|_| {
+                    let storage = &storage;
+                    Box::pin(async move {
+                        assert_eq!(storage.list_all("").await.unwrap().len(), count);
+                    })
+                }),
+            ),
+            (
+                "object_store, unordered",
+                Box::new(|_| {
+                    let peer = &peer;
+                    Box::pin(async move {
+                        assert_eq!(peer.list(None).try_collect::<Vec<_>>().await.unwrap().len(), count);
+                    })
+                }),
+            ),
+            (
+                "opendal, unordered",
+                Box::new(|_| {
+                    let operator = &operator;
+                    Box::pin(async move {
+                        let entries = operator.list_with("").recursive(true).await.unwrap();
+                        let mut files = 0;
+                        for entry in entries {
+                            if entry.metadata().is_file() {
+                                operator.stat(entry.path()).await.unwrap();
+                                files += 1;
+                            }
                         }
-                    }
-                    assert_eq!(files, count);
-                })
-            })),
+                        assert_eq!(files, count);
+                    })
+                }),
+            ),
         ],
     )
     .await;

@@ -5,8 +5,8 @@
 //! `cargo run --release --manifest-path benches/Cargo.toml`
 
 mod local;
-mod memory;
 mod measure;
+mod memory;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {

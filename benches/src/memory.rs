@@ -20,30 +20,39 @@ pub async fn get(size: usize) {
         &format!("get {size} bytes from memory"),
         20_000,
         vec![
-            ("storage-memory", Box::new(|n| {
-                let storage = &storage;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(storage.bytes("some/object").await.unwrap().len(), size);
-                    }
-                })
-            })),
-            ("object_store", Box::new(|n| {
-                let (peer, key) = (&peer, &peer_key);
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(peer.get(key).await.unwrap().bytes().await.unwrap().len(), size);
-                    }
-                })
-            })),
-            ("opendal", Box::new(|n| {
-                let operator = &operator;
-                Box::pin(async move {
-                    for _ in 0..n {
-                        assert_eq!(operator.read("some/object").await.unwrap().len(), size);
-                    }
-                })
-            })),
+            (
+                "storage-memory",
+                Box::new(|n| {
+                    let storage = &storage;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(storage.bytes("some/object").await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
+            (
+                "object_store",
+                Box::new(|n| {
+                    let (peer, key) = (&peer, &peer_key);
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(peer.get(key).await.unwrap().bytes().await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
+            (
+                "opendal",
+                Box::new(|n| {
+                    let operator = &operator;
+                    Box::pin(async move {
+                        for _ in 0..n {
+                            assert_eq!(operator.read("some/object").await.unwrap().len(), size);
+                        }
+                    })
+                }),
+            ),
         ],
     )
     .await;
