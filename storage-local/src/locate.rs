@@ -128,7 +128,7 @@ pub(crate) fn make_parent(root: &OpenRoot, path: &str) -> storage_core::Result<O
         here = loop {
             match root.sys.open_beneath(root.fd.as_fd(), upto, DIRECTORY_BENEATH) {
                 Ok(next) => break next,
-                Err(Errno::NOENT) => match mkdirat(&here, split(upto).1, Mode::from_raw_mode(0o777)) {
+                Err(Errno::NOENT) => match make_level(root, here.as_fd(), split(upto).1) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     // The directory above was pruned; from the start.
                     Err(Errno::NOENT) if restarts < 100 => {
@@ -148,6 +148,16 @@ pub(crate) fn make_parent(root: &OpenRoot, path: &str) -> storage_core::Result<O
         };
     }
     Ok(here)
+}
+
+/// Makes a directory. Where the name of an object that is being promoted is missing for a moment, this waits for the
+/// lock, so that no other directory takes the name meanwhile.
+fn make_level(root: &OpenRoot, parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    let _lock = match root.sys.has_gaps() {
+        true => Some(DirLock::exclusive(&parent).map_err(|_| Errno::NOLCK)?),
+        false => None,
+    };
+    mkdirat(parent, name, Mode::from_raw_mode(0o777))
 }
 
 /// Removes the directories of a path upwards as far as they are empty. A put that races into one of them finds it dead

@@ -105,7 +105,12 @@ impl Root {
             return Err(self.folding());
         }
         promote::recover(&root)?;
-        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&root));
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // One that another call has opened meanwhile is kept: dropping it would remove the control directory under it.
+        if let Some(other) = open.as_ref().filter(|other| other.inode == root.inode) {
+            return Ok(Arc::clone(other));
+        }
+        *open = Some(Arc::clone(&root));
         Ok(root)
     }
 
@@ -192,8 +197,15 @@ impl Drop for OpenRoot {
 
 /// The control directory's place for temporary files, in any directory: a root's, or one on a nested mount.
 pub(crate) fn open_temporaries(root: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
-    let control = open_or_make(root, CONTROL)?;
-    open_or_make(control.as_fd(), "tmp")
+    for _ in 0..MAKING_ATTEMPTS {
+        let control = open_or_make(root, CONTROL)?;
+        match open_or_make(control.as_fd(), "tmp") {
+            // A handle that was closed just now has removed the control directory.
+            Err(Errno::NOENT) => {}
+            result => return result,
+        }
+    }
+    Err(Errno::NOENT)
 }
 
 fn open_or_make(dir: BorrowedFd<'_>, name: &str) -> rustix::io::Result<OwnedFd> {

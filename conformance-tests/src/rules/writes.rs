@@ -162,7 +162,7 @@ pub async fn w03_failed_and_dropped_writes(harness: &dyn Harness) {
     assert_eq!(sweep(storage).await, 0, "a sweep removes all that dropped writes leave");
 }
 
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 6;
 
 async fn failed_writes_change_nothing(storage: &Storage) {
     storage.put("kept", "old").await.unwrap();
@@ -240,7 +240,7 @@ impl Change {
 /// The future, with a moment after each poll that differs from round to round, so that a drop meets what runs in the
 /// background at different points.
 async fn late<T>(mut future: BoxFuture<'_, T>, round: usize) -> T {
-    let moment = Duration::from_micros(20) * u32::try_from(round).unwrap();
+    let moment = Duration::from_micros(30) * u32::try_from(round).unwrap();
     std::future::poll_fn(|cx| {
         let polled = future.as_mut().poll(cx);
         let start = Instant::now();
