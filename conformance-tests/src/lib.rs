@@ -24,9 +24,10 @@
 //! }
 //!
 //! mod direct {
-//! #   use super::*;
+//!     use super::*;
 //!     conformance_tests::conformance!(MemoryHarness(Stores::new()));
 //! }
+//! # fn main() {}
 //! ```
 //!
 //! [`SubRoot`] and [`Wrapped`] make further harnesses of one: every rule holds through a sub-root and through wrappers.
