@@ -3,13 +3,13 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, openat, unlinkat};
+use rustix::fs::{Dir, FileType, Mode, openat};
 use storage_core::{DeleteOptions, ListOptions, Prefix, Result};
 
 use crate::blocking::Gate;
 use crate::commit;
 use crate::level::open_level;
-use crate::locate::prune;
+use crate::locate::{self, prune};
 use crate::names::{self, CONTROL};
 use crate::root::{DIRECTORY, OpenRoot};
 use crate::walk::Walk;
@@ -57,7 +57,7 @@ fn remove_empty_in(directory: BorrowedFd<'_>) {
             && let Ok(below) = openat(directory, name, DIRECTORY, Mode::empty())
         {
             remove_empty_in(below.as_fd());
-            let _ = unlinkat(directory, name, AtFlags::REMOVEDIR);
+            locate::remove_empty(directory, name);
         }
     }
 }

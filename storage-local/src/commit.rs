@@ -2,15 +2,17 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Stat, Timestamps, fstat, futimens, renameat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, Timestamps, fstat, futimens, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use storage_core::{CopyOptions, DeleteOptions, ETag, Error, ErrorKind, PutMode, PutResult, Result};
 
 use crate::attributes;
 use crate::blocking::Gate;
 use crate::errors::{doing, failed, is_missing, unsynced};
-use crate::locate::{Slot, make_parent, open_object, open_parent, prune, sync_up};
+use crate::locate::{OBJECT, Slot, make_parent, open_object, open_parent, prune, sync_up};
 use crate::lock::DirLock;
+use crate::names::split;
+use crate::promote::{is_interrupted, recover};
 use crate::root::OpenRoot;
 use crate::stat::{self, Inode, modified_nanos, now_nanos, timespec};
 use crate::sys::sync;
@@ -23,25 +25,43 @@ pub(crate) fn commit(gate: &Gate, root: &OpenRoot, mut temp: Temp, path: &str, m
     if root.durable {
         sync(temp.fd()).map_err(doing("cannot sync the file"))?;
     }
-    loop {
-        let parent = make_parent(root, path)?;
+    let committed = loop {
+        let parent = match make_parent(root, path) {
+            Ok(parent) => parent,
+            Err(error) => break Err(error),
+        };
         match commit_in(gate, root, &mut temp, &parent, path, mode, &mut modified) {
-            Ok(Step::Done(result)) => return Ok(result),
-            Ok(Step::Again) => root.check_alive().and_then(|()| temp.check_alive())?,
-            Ok(Step::OtherMedium) => {
-                temp = temp.moved_near(parent.as_fd())?;
-                set_modified(temp.fd(), modified)?;
-                if root.durable {
-                    sync(temp.fd()).map_err(doing("cannot sync the file"))?;
-                }
-            }
-            Err(error) => {
-                // Directories may have been made for it.
-                prune(root, path);
-                return Err(error);
-            }
+            Ok(Step::Done(result)) => break Ok(result),
+            Ok(Step::Again) => look_again(root).and_then(|()| temp.check_alive())?,
+            Ok(Step::OtherMedium(directory)) => match moved(root, &temp, directory, modified) {
+                Ok(near) => temp = near,
+                Err(error) => break Err(error),
+            },
+            Err(error) => break Err(error),
         }
+    };
+    if committed.is_err() {
+        // Directories may have been made for it.
+        drop(temp);
+        prune(root, path);
     }
+    committed
+}
+
+/// The same temporary file in a directory on another medium.
+fn moved(root: &OpenRoot, temp: &Temp, directory: OwnedFd, modified: i128) -> Result<Temp> {
+    let near = temp.moved_near(directory.as_fd())?;
+    set_modified(near.fd(), modified)?;
+    if root.durable {
+        sync(near.fd()).map_err(doing("cannot sync the file"))?;
+    }
+    Ok(near)
+}
+
+/// Before another attempt: fails where the root is gone, and finishes what a crash left in the way.
+fn look_again(root: &OpenRoot) -> Result<()> {
+    root.check_alive()?;
+    recover(root).map_err(doing("cannot finish an interrupted write"))
 }
 
 /// How an attempt ended.
@@ -49,8 +69,8 @@ enum Step {
     Done(PutResult),
     /// The directory was pruned, or the name became a directory: look again.
     Again,
-    /// The directory lies on a mount of its own, where the temporary file cannot be renamed to.
-    OtherMedium,
+    /// The target's directory, which lies on a mount of its own, where the temporary file cannot be renamed to.
+    OtherMedium(OwnedFd),
 }
 
 fn commit_in(
@@ -64,9 +84,10 @@ fn commit_in(
 ) -> Result<Step> {
     let lock = DirLock::exclusive(parent)?;
     let Some(slot) = find(root, parent, path)? else { return Ok(Step::Again) };
+    slot.check_replaceable()?;
     match mode {
         PutMode::Overwrite => {}
-        PutMode::CreateOnly if slot.object.is_some() || slot.foreign => return Err(Error::already_exists()),
+        PutMode::CreateOnly if !slot.is_free() => return Err(Error::already_exists()),
         PutMode::CreateOnly => {}
         PutMode::IfMatch(etag) => stat::check_match(etag, slot.object.as_ref())?,
     }
@@ -90,7 +111,10 @@ fn commit_in(
         Ok(()) => {}
         Err(Errno::NOENT | Errno::ISDIR) => return Ok(Step::Again),
         Err(Errno::EXIST) if *mode == PutMode::CreateOnly => return Ok(Step::Again),
-        Err(Errno::XDEV) => return Ok(Step::OtherMedium),
+        Err(Errno::XDEV) => {
+            let directory = rustix::io::fcntl_dupfd_cloexec(slot.at().dir, 0);
+            return directory.map(Step::OtherMedium).map_err(doing("cannot open the directory of the key"));
+        }
         Err(errno) => return Err(failed("cannot move the new object to its name", errno)),
     }
     temp.committed();
@@ -103,12 +127,18 @@ fn commit_in(
     Ok(Step::Done(result_of(&stat)))
 }
 
-/// The slot of a path's last name; `None` where the directory changed under it.
+/// The slot of a path's last name; `None` where the directory changed under it, or a crash left it half-way.
 fn find<'a>(root: &OpenRoot, parent: &'a OwnedFd, path: &'a str) -> Result<Option<Slot<'a>>> {
+    let looking = doing("cannot look at the object");
     match Slot::find(root, parent.as_fd(), path) {
+        // A file too: once it is removed, finishing what a crash began would bring it back.
+        Ok(slot) if !slot.is_level() => {
+            let interrupted = is_interrupted(root, parent.as_fd(), split(path).1).map_err(looking)?;
+            Ok((!interrupted).then_some(slot))
+        }
         Ok(slot) => Ok(Some(slot)),
         Err(errno) if is_missing(errno) => Ok(None),
-        Err(errno) => Err(failed("cannot look at the object", errno)),
+        Err(errno) => Err(looking(errno)),
     }
 }
 
@@ -139,11 +169,15 @@ pub(crate) fn delete(gate: &Gate, root: &OpenRoot, path: &str, options: &DeleteO
         };
         let lock = DirLock::exclusive(&parent)?;
         let Some(slot) = find(root, &parent, path)? else {
-            root.check_alive()?;
+            drop(lock);
+            look_again(root)?;
             continue;
         };
         if let Some(etag) = &options.if_match {
             stat::check_match(etag, slot.object.as_ref())?;
+        }
+        if !slot.is_removable() {
+            return Ok(false);
         }
         let unlinked = {
             let _pass = gate.pass()?;
@@ -190,7 +224,7 @@ pub(crate) fn rename(gate: &Gate, root: &OpenRoot, from: &str, to: &str, options
         return Ok(result_of(&stat));
     }
     loop {
-        let target = make_parent(root, to)?;
+        let target = make_parent(root, to).inspect_err(|_| prune(root, to))?;
         let source = match open_parent(root, from) {
             Ok(source) => source,
             Err(errno) if is_missing(errno) => {
@@ -200,7 +234,7 @@ pub(crate) fn rename(gate: &Gate, root: &OpenRoot, from: &str, to: &str, options
             Err(errno) => return Err(failed("cannot open the directory of the source", errno)),
         };
         match rename_in(gate, root, (&source, from), (&target, to), options) {
-            Ok(None) => root.check_alive()?,
+            Ok(None) => look_again(root)?,
             Ok(Some(result)) => return Ok(result),
             Err(error) => {
                 prune(root, to);
@@ -221,28 +255,36 @@ fn rename_in(
     let (Some(old), Some(new)) = (find(root, source, from)?, find(root, target, to)?) else { return Ok(None) };
     let Some(stat) = &old.object else { return Err(Error::not_found()) };
     check_source(options.if_source_match.as_ref(), stat)?;
-    if old.foreign {
+    if old.is_link() {
         return Err(Error::unsupported("the source is a symbolic link").with_help("copy it, then delete the link"));
     }
     if new.object.as_ref().is_some_and(|object| Inode::of(object) == Inode::of(stat)) {
         // Two keys for one file, by way of a link between directories: renaming would change nothing.
         return Ok(Some(result_of(stat)));
     }
-    if options.create_only && (new.object.is_some() || new.foreign) {
+    new.check_replaceable()?;
+    if options.create_only && !new.is_free() {
         return Err(Error::already_exists());
     }
-    let file = rustix::fs::openat(old.at().dir, old.at().name, crate::locate::OBJECT, rustix::fs::Mode::empty())
-        .map_err(doing("cannot open the source"))?;
-    let later = later_than(new.object.as_ref(), modified_nanos(stat));
-    if later != modified_nanos(stat) {
-        set_modified(file.as_fd(), later)?;
-    }
+    let file = match openat(old.at().dir, old.at().name, OBJECT | OFlags::NOFOLLOW, Mode::empty()) {
+        // Another program has taken it, or put a link in its place.
+        Err(errno) if is_missing(errno) => return Ok(None),
+        file => file.map_err(doing("cannot open the source"))?,
+    };
+    let (before, later) = (modified_nanos(stat), later_than(new.object.as_ref(), modified_nanos(stat)));
     let renamed = {
         let _pass = gate.pass()?;
-        match options.create_only {
+        if later != before {
+            set_modified(file.as_fd(), later)?;
+        }
+        let renamed = match options.create_only {
             true => root.sys.rename_new(old.at(), new.at()),
             false => renameat(old.at().dir, old.at().name, new.at().dir, new.at().name),
+        };
+        if renamed.is_err() && later != before {
+            set_modified(file.as_fd(), before)?;
         }
+        renamed
     };
     match renamed {
         Ok(()) => {}

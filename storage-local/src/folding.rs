@@ -4,12 +4,16 @@ use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, statat};
 use rustix::io::Errno;
 use storage_core::Result;
 
 use crate::errors::doing;
 use crate::stat::Inode;
+use crate::sys::At;
+
+/// How the name of a file begins that is made to find out: letters in one case, and one that has two spellings.
+pub(crate) const PROBE: &str = "probe-\u{e9}-";
 
 /// How many names of a root are looked at for one that has letters.
 const NAMES_TRIED: usize = 64;
@@ -27,14 +31,22 @@ impl FoldingProbe {
         Self(Some(Arc::new(move || folds)))
     }
 
-    /// Whether names fold in `root`; `temporaries` is where a file may be made to find out.
-    pub(crate) fn folds(&self, root: BorrowedFd<'_>, temporaries: Option<BorrowedFd<'_>>) -> Result<bool> {
-        if let Some(answer) = &self.0 {
-            return Ok(answer());
-        }
-        match temporaries {
-            Some(directory) => folds_new_file(directory).map_err(doing("cannot make a file")),
+    /// Whether the names that are there fold.
+    pub(crate) fn folds(&self, root: BorrowedFd<'_>) -> Result<bool> {
+        match &self.0 {
+            Some(answer) => Ok(answer()),
             None => folds_names(root).map_err(doing("cannot read the root")),
+        }
+    }
+
+    /// Whether the name of a file made for it, which begins with [`PROBE`], folds.
+    pub(crate) fn folds_new(&self, file: At<'_>) -> bool {
+        match &self.0 {
+            Some(answer) => answer(),
+            None => {
+                same(file.dir, file.name, &file.name.replace("probe", "PROBE"))
+                    || same(file.dir, file.name, &file.name.replace('\u{e9}', "e\u{301}"))
+            }
         }
     }
 }
@@ -59,16 +71,6 @@ fn folds_names(root: BorrowedFd<'_>) -> rustix::io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn folds_new_file(directory: BorrowedFd<'_>) -> rustix::io::Result<bool> {
-    let name = format!("probe-\u{e9}-{}", crate::temp::unique());
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    openat(directory, name.as_str(), flags, Mode::from_raw_mode(0o600))?;
-    let folds = same(directory, &name, &name.replace("probe", "PROBE"))
-        || same(directory, &name, &name.replace('\u{e9}', "e\u{301}"));
-    unlinkat(directory, name.as_str(), AtFlags::empty())?;
-    Ok(folds)
 }
 
 fn same(directory: BorrowedFd<'_>, one: &str, other: &str) -> bool {

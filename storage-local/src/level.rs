@@ -5,13 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, fstat, openat, statat};
 use rustix::io::Errno;
-use storage_core::{Key, Result};
+use storage_core::{Key, MAX_KEY_LEN, Result};
 
 use crate::errors::{doing, is_missing};
 use crate::lock::DirLock;
-use crate::names::{self, Name};
+use crate::names::{self, Name, OLD};
+use crate::promote;
 use crate::root::{DIRECTORY, DIRECTORY_BENEATH, OpenRoot};
-use crate::stat::{Inode, changed_nanos, modified_nanos, now_nanos};
+use crate::stat::{Inode, changed_nanos, found, modified_nanos, now_nanos};
 
 /// Two changes of a directory within this time may leave it with the same time stamp, on kernels that take the time
 /// from the timer tick.
@@ -57,17 +58,24 @@ pub(crate) fn join(level: &str, name: &str) -> String {
     if level.is_empty() { name.to_owned() } else { format!("{level}/{name}") }
 }
 
-/// Reads a directory: the names whose segment begins with `start`, sorted. `locked` forbids to read it while others may
-/// change it.
+/// Reads a directory: the names whose segment begins with `start`, sorted.
 pub(crate) fn read_level(
+    root: &OpenRoot,
     directory: &OwnedFd,
     path: String,
     prefix: String,
     start: &str,
-    locked: bool,
 ) -> Result<Level> {
-    let mut reading = Reading { prefix: &prefix, start, locked, items: Vec::new() };
-    reading.read(directory, "", "")?;
+    let read = || {
+        let locked = root.sys.has_gaps();
+        let mut reading = Reading { prefix: &prefix, start, locked, items: Vec::new(), interrupted: false };
+        reading.read(directory, "", "").map(|()| reading)
+    };
+    let mut reading = read()?;
+    if reading.interrupted {
+        promote::recover(root).map_err(doing("cannot finish an interrupted write"))?;
+        reading = read()?;
+    }
     let mut items = reading.items;
     items.sort_unstable_by(order);
     let inode = Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?;
@@ -87,8 +95,11 @@ fn order(one: &Item, other: &Item) -> Ordering {
 struct Reading<'a> {
     prefix: &'a str,
     start: &'a str,
+    /// It may not be read while others may change it.
     locked: bool,
     items: Vec<Item>,
+    /// A crash has left an object without its name.
+    interrupted: bool,
 }
 
 impl Reading<'_> {
@@ -101,13 +112,17 @@ impl Reading<'_> {
                 continue;
             };
             match names::read(name, cut) {
-                Name::Own => {}
+                Name::Own => self.interrupted |= self.locked && name.starts_with(OLD),
                 Name::Foreign(reason) => self.skip(name, reason),
                 Name::Piece(piece) => {
-                    if kind == FileType::Directory
-                        && let Ok(rest) = openat(directory, name, DIRECTORY, Mode::empty())
-                    {
-                        self.read(&rest, &format!("{cut}{piece}"), &join(below, name))?;
+                    let cut = format!("{cut}{piece}");
+                    if kind != FileType::Directory || cut.len() > MAX_KEY_LEN {
+                        self.skip(name, "it is no directory that holds the rest of a long name");
+                        continue;
+                    }
+                    let rest = found(openat(directory, name, DIRECTORY, Mode::empty()));
+                    if let Some(rest) = rest.map_err(doing("cannot open a directory of the listing"))? {
+                        self.read(&rest, &cut, &join(below, name))?;
                     }
                 }
                 Name::Segment(segment) if segment.starts_with(self.start) => {

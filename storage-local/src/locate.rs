@@ -4,8 +4,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, mkdirat, openat, statat, unlinkat};
 use rustix::io::{Errno, Result};
+use storage_core::Error;
 
 use crate::errors::is_missing;
+use crate::level::open_level;
 use crate::lock::DirLock;
 use crate::names::{CONTROL, SELF, split};
 use crate::promote;
@@ -24,26 +26,28 @@ pub(crate) fn open_object(root: &OpenRoot, path: &str) -> Result<Option<(OwnedFd
     if !root.sys.has_gaps() {
         return Ok(None);
     }
-    // Somebody may be making a directory of it: look again when nobody is, or finish what a crash left.
-    let _ = promote::recover(root);
-    match found(root.sys.open_beneath(root.fd.as_fd(), split(path).0, DIRECTORY_BENEATH))? {
-        Some(parent) => {
-            let _lock = DirLock::shared(&parent).map_err(|_| Errno::NOLCK)?;
-            look(root, path)
+    // Somebody may be making a directory of it: look again when nobody is, and finish what a crash left.
+    while let Some(parent) = found(open_parent(root, path))? {
+        let lock = DirLock::shared(&parent).map_err(|_| Errno::NOLCK)?;
+        let object = look(root, path)?;
+        if object.is_some() || !promote::is_interrupted(root, parent.as_fd(), split(path).1)? {
+            return Ok(object);
         }
-        None => Ok(None),
+        drop(lock);
+        promote::recover(root)?;
     }
+    Ok(None)
 }
 
+/// The object that a name stands for: the file itself, or the one that a directory holds as its own. A link to a file is
+/// an object too; one to a directory is a way to what is under it, and no object.
 fn look(root: &OpenRoot, path: &str) -> Result<Option<(OwnedFd, Stat)>> {
-    let Some(file) = found(root.sys.open_beneath(root.fd.as_fd(), path, OBJECT))? else {
-        return Ok(None);
+    let file = match root.sys.open_beneath(root.fd.as_fd(), path, OBJECT) {
+        // A socket, or a device without a driver.
+        Err(Errno::NXIO | Errno::NODEV) => return Ok(None),
+        file => file,
     };
-    object_of(file)
-}
-
-/// The object that an opened name stands for: the file itself, or the one that a directory holds as its own.
-pub(crate) fn object_of(file: OwnedFd) -> Result<Option<(OwnedFd, Stat)>> {
+    let Some(file) = found(file)? else { return Ok(None) };
     let stat = fstat(&file)?;
     if is_file(&stat) {
         return Ok(Some((file, stat)));
@@ -51,6 +55,9 @@ pub(crate) fn object_of(file: OwnedFd) -> Result<Option<(OwnedFd, Stat)>> {
     if !is_directory(&stat) {
         return Ok(None);
     }
+    let Some(file) = found(root.sys.open_beneath(root.fd.as_fd(), path, DIRECTORY))? else {
+        return Ok(None);
+    };
     let Some(own) = found(openat(&file, SELF, OBJECT | OFlags::NOFOLLOW, Mode::empty()))? else {
         return Ok(None);
     };
@@ -66,15 +73,26 @@ pub(crate) struct Slot<'a> {
     name: &'a str,
     /// The object that is there.
     pub(crate) object: Option<Stat>,
-    /// Something is there that is no object of this driver: a link, a FIFO.
-    pub(crate) foreign: bool,
+    /// What is there that is no file or directory of this driver.
+    foreign: Option<Foreign>,
+}
+
+/// What another program may have put in the place of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Foreign {
+    /// A link to a file, to nowhere or out of the root: a write replaces it, a delete removes it.
+    Link,
+    /// A link to a directory: keys that lie under it would be lost with it.
+    LinkToDirectory,
+    /// A FIFO, socket or device, or a directory where a file is meant.
+    Other,
 }
 
 impl<'a> Slot<'a> {
     /// Looks at the last name of `path` in its open directory.
     pub(crate) fn find(root: &OpenRoot, parent: BorrowedFd<'a>, path: &'a str) -> Result<Self> {
         let name = split(path).1;
-        let mut slot = Slot { parent, level: None, name, object: None, foreign: false };
+        let mut slot = Slot { parent, level: None, name, object: None, foreign: None };
         let Some(stat) = found(statat(parent, name, AtFlags::SYMLINK_NOFOLLOW))? else {
             return Ok(slot);
         };
@@ -82,15 +100,52 @@ impl<'a> Slot<'a> {
             slot.object = Some(stat);
         } else if is_directory(&stat) {
             let level = openat(parent, name, DIRECTORY, Mode::empty())?;
-            slot.object = found(statat(&level, SELF, AtFlags::SYMLINK_NOFOLLOW))?;
+            let own = found(statat(&level, SELF, AtFlags::SYMLINK_NOFOLLOW))?;
+            slot.foreign = own.filter(|own| !is_file(own)).map(|_| Foreign::Other);
+            slot.object = own.filter(is_file);
             slot.level = Some(level);
-        } else {
-            slot.foreign = true;
-            if is_symlink(&stat) {
-                slot.object = look(root, path).ok().flatten().map(|(_, stat)| stat);
+        } else if is_symlink(&stat) {
+            slot.foreign = Some(Foreign::Link);
+            match look(root, path) {
+                Ok(Some((_, stat))) => slot.object = Some(stat),
+                Ok(None) if open_level(root, path)?.is_some() => slot.foreign = Some(Foreign::LinkToDirectory),
+                // It leads nowhere, or out of the root.
+                Ok(None) | Err(Errno::XDEV) => {}
+                Err(errno) => return Err(errno),
             }
+        } else {
+            slot.foreign = Some(Foreign::Other);
         }
         Ok(slot)
+    }
+
+    /// Nothing is there.
+    pub(crate) fn is_free(&self) -> bool {
+        self.object.is_none() && self.foreign.is_none()
+    }
+
+    /// Whether the object is reached by a link, not by its own name.
+    pub(crate) fn is_link(&self) -> bool {
+        matches!(self.foreign, Some(Foreign::Link | Foreign::LinkToDirectory))
+    }
+
+    /// Whether deleting removes a name: an object's, or that of a link that is in the way of one.
+    pub(crate) fn is_removable(&self) -> bool {
+        self.object.is_some() || self.foreign == Some(Foreign::Link)
+    }
+
+    /// Fails where a write would take keys along that lie under a link to a directory, or where a directory of another
+    /// program is in the way.
+    pub(crate) fn check_replaceable(&self) -> storage_core::Result<()> {
+        match self.foreign {
+            Some(Foreign::LinkToDirectory) => Err(Error::unsupported("the key is a symbolic link to a directory")
+                .with_help("write to the key that the link leads to, or remove the link")),
+            Some(Foreign::Other) if self.is_level() => {
+                Err(Error::unsupported("another program has taken the name .%self in the key's directory")
+                    .with_help("remove what has the name"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the key's own name is a directory.
@@ -167,22 +222,28 @@ pub(crate) fn prune(root: &OpenRoot, path: &str) {
     while let (above, _) = split(path)
         && !above.is_empty()
     {
-        let Ok(parent) = open_parent(root, above) else { return };
-        let name = split(above).1;
-        if unlinkat(&parent, name, AtFlags::REMOVEDIR).is_err() && !prune_control(&parent, name) {
-            return;
+        match open_parent(root, above) {
+            Ok(parent) if !remove_empty(parent.as_fd(), split(above).1) => return,
+            // What is missing may lie in a directory that nobody else will remove.
+            Err(errno) if !is_missing(errno) => return,
+            _ => path = above,
         }
-        path = above;
     }
 }
 
-/// Removes a directory that holds nothing but the idle control directory of a root that was opened there.
-fn prune_control(parent: &OwnedFd, name: &str) -> bool {
+/// Removes a directory that is empty, or holds nothing but the idle control directory of a root that was opened there;
+/// says whether it is gone.
+pub(crate) fn remove_empty(parent: BorrowedFd<'_>, name: impl rustix::path::Arg + Copy) -> bool {
+    let gone = || matches!(unlinkat(parent, name, AtFlags::REMOVEDIR), Ok(()) | Err(Errno::NOENT));
+    if gone() {
+        return true;
+    }
     let Ok(directory) = openat(parent, name, DIRECTORY, Mode::empty()) else { return false };
     let Ok(control) = openat(&directory, CONTROL, DIRECTORY, Mode::empty()) else { return false };
-    unlinkat(&control, "tmp", AtFlags::REMOVEDIR).is_ok()
+    // A control directory of which a crash, or another program, has left only half.
+    matches!(unlinkat(&control, "tmp", AtFlags::REMOVEDIR), Ok(()) | Err(Errno::NOENT))
         && unlinkat(&directory, CONTROL, AtFlags::REMOVEDIR).is_ok()
-        && unlinkat(parent, name, AtFlags::REMOVEDIR).is_ok()
+        && gone()
 }
 
 /// Syncs a changed directory and those above it: a directory newly made must not be lost with what is in it (rule W16).

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{FlockOperation, flock};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use storage_core::Result;
 
 use crate::errors::doing;
@@ -37,6 +37,10 @@ impl Drop for DirLock<'_> {
 }
 
 /// Marks a file or directory as used by a living process, so that no sweep takes it; false when it is in use.
-pub(crate) fn try_claim(fd: BorrowedFd<'_>) -> bool {
-    retry_on_intr(|| flock(fd, FlockOperation::NonBlockingLockExclusive)).is_ok()
+pub(crate) fn try_claim(fd: BorrowedFd<'_>) -> rustix::io::Result<bool> {
+    match retry_on_intr(|| flock(fd, FlockOperation::NonBlockingLockExclusive)) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }

@@ -9,11 +9,11 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, linkat, mkdirat, openat, ren
 use rustix::io::{Errno, retry_on_intr};
 use storage_core::Result;
 
-use crate::errors::{doing, failed};
+use crate::errors::failed;
 use crate::lock::{DirLock, try_claim};
 use crate::names::{OLD, SELF, split};
 use crate::root::{DIRECTORY, DIRECTORY_BENEATH, OpenRoot, open_temporaries};
-use crate::stat::is_file;
+use crate::stat::{Inode, found, is_file};
 use crate::sys::{At, sync};
 use crate::temp::unique;
 
@@ -49,19 +49,20 @@ fn promote_in(
 ) -> rustix::io::Result<()> {
     let temporary = unique();
     let object = At { dir: parent, name: split(path).1 };
+    mkdirat(temporaries, temporary.as_str(), Mode::from_raw_mode(0o777))?;
     let made = make_level(root, temporaries, &temporary, object)
         .and_then(|level| replace(root, &level, At { dir: temporaries, name: &temporary }, parent, path));
-    if made.is_err() {
+    // Once the object has left its name, what was made is needed to finish: whoever looks next does.
+    if made.is_err() && statat(parent, object.name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| is_file(&stat)) {
         discard(temporaries, &temporary);
     }
     made
 }
 
-/// A claimed directory that holds a second link to the object as its own.
+/// Claims the new directory, and gives it a second link to the object as its own.
 fn make_level(root: &OpenRoot, dir: BorrowedFd<'_>, temporary: &str, object: At<'_>) -> rustix::io::Result<OwnedFd> {
-    mkdirat(dir, temporary, Mode::from_raw_mode(0o777))?;
     let level = openat(dir, temporary, DIRECTORY, Mode::empty())?;
-    if !try_claim(level.as_fd()) {
+    if !try_claim(level.as_fd())? {
         // A sweep is removing it.
         return Err(Errno::NOENT);
     }
@@ -86,7 +87,7 @@ fn replace(
         unlinkat(level.dir, level.name, AtFlags::empty())?;
     } else {
         let (record, old) = (format!("{}{RECORD}", level.name), format!("{OLD}{}", level.name));
-        write_record(root, level.dir, &record, path)?;
+        let _claimed = write_record(root, level.dir, &record, path)?;
         // The old link stays in the directory, so that nobody finds it empty and removes it.
         renameat(object.dir, object.name, object.dir, old.as_str())?;
         if let Err(errno) = renameat(level.dir, level.name, object.dir, object.name) {
@@ -99,16 +100,23 @@ fn replace(
     if root.durable { sync(parent) } else { Ok(()) }
 }
 
-fn write_record(root: &OpenRoot, dir: BorrowedFd<'_>, record: &str, path: &str) -> rustix::io::Result<()> {
+/// Says where the new directory goes; claimed, so that no sweep takes the record from the living.
+fn write_record(root: &OpenRoot, dir: BorrowedFd<'_>, record: &str, path: &str) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     let file = openat(dir, record, flags, Mode::from_raw_mode(0o666))?;
-    // A path is far below what one write takes.
-    retry_on_intr(|| rustix::io::write(&file, path.as_bytes()))?;
+    if !try_claim(file.as_fd())? || fstat(&file)?.st_nlink == 0 {
+        // A sweep came between making it and this.
+        return Err(Errno::NOENT);
+    }
+    // A path is far below what one write takes, unless the medium is full.
+    if retry_on_intr(|| rustix::io::write(&file, path.as_bytes()))? < path.len() {
+        return Err(Errno::NOSPC);
+    }
     if root.durable {
         sync(file.as_fd())?;
         sync(dir)?;
     }
-    Ok(())
+    Ok(file)
 }
 
 fn discard(dir: BorrowedFd<'_>, temporary: &str) {
@@ -122,49 +130,76 @@ fn discard(dir: BorrowedFd<'_>, temporary: &str) {
 
 /// Finishes promotions that a crash interrupted, where there can be any. Cheap when there are none: one look into the
 /// directory of temporary files.
-pub(crate) fn recover(root: &OpenRoot) -> Result<()> {
-    if root.sys.has_gaps() {
-        finish_interrupted(root)?;
-    }
-    Ok(())
+pub(crate) fn recover(root: &OpenRoot) -> rustix::io::Result<()> {
+    if root.sys.has_gaps() { finish_interrupted(root) } else { Ok(()) }
 }
 
 /// The same whatever the system: the directory may have been written to by another path of this driver.
-pub(crate) fn finish_interrupted(root: &OpenRoot) -> Result<()> {
-    let Some(dir) = root.existing_temporaries() else {
+pub(crate) fn finish_interrupted(root: &OpenRoot) -> rustix::io::Result<()> {
+    for_each_record(root, |dir, temporary, path| finish_one(root, dir, temporary, path))
+}
+
+/// Whether a crash left the object `name` of a directory halfway to being one itself. The caller holds the directory's
+/// lock, so nobody is at work there; it lets go, calls [`recover`] and looks again.
+pub(crate) fn is_interrupted(root: &OpenRoot, parent: BorrowedFd<'_>, name: &str) -> rustix::io::Result<bool> {
+    if !root.sys.has_gaps() {
+        return Ok(false);
+    }
+    let (inode, mut interrupted) = (Inode::of_open(parent)?, false);
+    for_each_record(root, |_, _, path| {
+        let (above, last) = split(path);
+        if last == name
+            && let Some(there) = found(root.sys.open_beneath(root.fd.as_fd(), above, DIRECTORY_BENEATH))?
+        {
+            interrupted |= Inode::of_open(there.as_fd())? == inode;
+        }
+        Ok(())
+    })?;
+    Ok(interrupted)
+}
+
+/// Calls with the directory of temporary files, the name of a new directory there, and the path it is meant for.
+fn for_each_record(
+    root: &OpenRoot,
+    mut act: impl FnMut(BorrowedFd<'_>, &str, &str) -> rustix::io::Result<()>,
+) -> rustix::io::Result<()> {
+    let Some(dir) = root.existing_temporaries()? else {
         return Ok(());
     };
-    let names = Dir::read_from(&dir).map_err(doing("cannot read the control directory"))?;
-    for entry in names.flatten() {
-        let Ok(name) = entry.file_name().to_str() else { continue };
-        if let Some(temporary) = name.strip_suffix(RECORD) {
-            finish_one(root, dir.as_fd(), temporary).map_err(doing("cannot finish an interrupted write"))?;
+    for entry in Dir::read_from(&dir)? {
+        let entry = entry?;
+        if let Some(temporary) = entry.file_name().to_str().ok().and_then(|name| name.strip_suffix(RECORD))
+            && let Some(path) = read_record(dir.as_fd(), &format!("{temporary}{RECORD}"))
+        {
+            act(dir.as_fd(), temporary, &path)?;
         }
     }
     Ok(())
 }
 
-fn finish_one(root: &OpenRoot, dir: BorrowedFd<'_>, temporary: &str) -> rustix::io::Result<()> {
+fn finish_one(root: &OpenRoot, dir: BorrowedFd<'_>, temporary: &str, path: &str) -> rustix::io::Result<()> {
     let (record, old) = (format!("{temporary}{RECORD}"), format!("{OLD}{temporary}"));
-    let Some(path) = read_record(dir, &record) else { return Ok(()) };
-    let (above, name) = split(&path);
-    let Ok(parent) = root.sys.open_beneath(root.fd.as_fd(), above, DIRECTORY_BENEATH) else {
+    let level = found(openat(dir, temporary, DIRECTORY, Mode::empty()))?;
+    if let Some(level) = &level
+        && !try_claim(level.as_fd())?
+    {
+        return Ok(());
+    }
+    let (above, name) = split(path);
+    let Some(parent) = found(root.sys.open_beneath(root.fd.as_fd(), above, DIRECTORY_BENEATH))? else {
+        // Somebody has removed the directory, and with it the object.
+        discard(dir, temporary);
         return Ok(());
     };
-    match openat(dir, temporary, DIRECTORY, Mode::empty()) {
-        // It is in its place already.
-        Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno),
-        Ok(level) if !try_claim(level.as_fd()) => return Ok(()),
-        Ok(level) => {
-            let Ok(_lock) = DirLock::exclusive(&parent) else { return Ok(()) };
-            let missing = matches!(statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT));
-            if missing && statat(&level, SELF, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-                ignore_missing(renameat(dir, temporary, &parent, name))?;
-                sync(parent.as_fd())?;
-            } else {
-                discard(dir, temporary);
-            }
+    // Without a directory to place, it is in its place already.
+    if let Some(level) = level {
+        let _lock = DirLock::exclusive(&parent).map_err(|_| Errno::NOLCK)?;
+        let missing = matches!(statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW), Err(Errno::NOENT));
+        if missing && statat(&level, SELF, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            ignore_missing(renameat(dir, temporary, &parent, name))?;
+            sync(parent.as_fd())?;
+        } else {
+            discard(dir, temporary);
         }
     }
     ignore_missing(unlinkat(&parent, old.as_str(), AtFlags::empty()))?;

@@ -10,10 +10,10 @@ use rustix::io::{Errno, retry_on_intr};
 use storage_core::{Error, ErrorKind, Result};
 
 use crate::errors::{doing, failed};
+use crate::folding::PROBE;
 use crate::names::CONTROL;
 use crate::options::{Durability, LocalOptions};
-use crate::promote;
-use crate::stat::{Inode, modified_nanos, timespec};
+use crate::stat::{Inode, found, modified_nanos, timespec};
 use crate::sys::{Sys, sync};
 use crate::temp::Temp;
 
@@ -101,10 +101,9 @@ impl Root {
             temporaries: Mutex::new(None),
             fd,
         });
-        if self.options.folding.folds(root.fd.as_fd(), None)? {
+        if self.options.folding.folds(root.fd.as_fd())? {
             return Err(self.folding());
         }
-        promote::recover(&root)?;
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // One that another call has opened meanwhile is kept: dropping it would remove the control directory under it.
         if let Some(other) = open.as_ref().filter(|other| other.inode == root.inode) {
@@ -118,7 +117,7 @@ impl Root {
         let path = self.path.display();
         match errno {
             Errno::NOENT => Error::new(ErrorKind::BackendNotFound, format!("the root {path} does not exist"))
-                .with_help("make the directory, or open the root with create"),
+                .with_help("make the directory, or let the first write make it (create)"),
             Errno::NOTDIR => Error::configuration(format!("the root {path} is a file, or lies under one"))
                 .with_help("choose a directory"),
             errno => failed(&format!("cannot open the root {path}"), errno),
@@ -147,14 +146,23 @@ impl OpenRoot {
         if let Some(fd) = held.as_ref().filter(|fd| fstat(fd).is_ok_and(|stat| stat.st_nlink > 0)) {
             return Ok(Arc::clone(fd));
         }
-        let fd = open_temporaries(self.fd.as_fd()).map_err(doing("cannot make the control directory"))?;
+        let fd = open_temporaries(self.fd.as_fd()).or_else(|errno| {
+            self.check_alive()?;
+            Err(match errno {
+                Errno::NOTDIR | Errno::LOOP => Error::configuration("the control directory .%ctl is no directory")
+                    .with_help("remove what has its name, or choose another root"),
+                errno => failed("cannot make the control directory", errno),
+            })
+        })?;
         Ok(Arc::clone(held.insert(Arc::new(fd))))
     }
 
     /// The directory of temporary files if there is one; reading makes none.
-    pub(crate) fn existing_temporaries(&self) -> Option<OwnedFd> {
-        let control = openat(&self.fd, CONTROL, DIRECTORY, Mode::empty()).ok()?;
-        openat(control, "tmp", DIRECTORY, Mode::empty()).ok()
+    pub(crate) fn existing_temporaries(&self) -> rustix::io::Result<Option<OwnedFd>> {
+        match found(openat(&self.fd, CONTROL, DIRECTORY, Mode::empty()))? {
+            Some(control) => found(openat(control, "tmp", DIRECTORY, Mode::empty())),
+            None => Ok(None),
+        }
     }
 
     /// Before the first write: finds out whether the file system will do.
@@ -162,11 +170,11 @@ impl OpenRoot {
         if self.proven.load(Ordering::Relaxed) {
             return Ok(());
         }
-        if root.options.folding.folds(self.fd.as_fd(), Some(self.temporaries()?.as_fd()))? {
+        let probe = Temp::named(self, PROBE)?;
+        if probe.at().is_some_and(|file| root.options.folding.folds_new(file)) {
             return Err(root.folding());
         }
         let odd = 1_000_000_000_123_456_789;
-        let probe = Temp::create(self)?;
         let times = Timestamps { last_access: timespec(odd), last_modification: timespec(odd) };
         futimens(probe.fd(), &times).map_err(doing("cannot set a file's time"))?;
         let kept = fstat(probe.fd()).map_err(doing("cannot look at a file"))?;

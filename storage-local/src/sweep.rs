@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, fstat, openat, statat, unlinkat};
 use storage_core::{Result, SweepOptions, SweepReport};
 
 use crate::errors::doing;
@@ -10,12 +10,13 @@ use crate::lock::try_claim;
 use crate::names::SELF;
 use crate::promote::finish_interrupted;
 use crate::root::OpenRoot;
-use crate::stat::{changed_nanos, is_directory, now_nanos, size};
+use crate::stat::{Inode, changed_nanos, is_directory, now_nanos, size};
 
 /// Removes temporary files that no living process has claimed and that are old enough.
 pub(crate) fn sweep(root: &OpenRoot, options: &SweepOptions) -> Result<SweepReport> {
-    finish_interrupted(root)?;
-    let Some(temporaries) = root.existing_temporaries() else {
+    finish_interrupted(root).map_err(doing("cannot finish an interrupted write"))?;
+    let temporaries = root.existing_temporaries().map_err(doing("cannot open the control directory"))?;
+    let Some(temporaries) = temporaries else {
         return Ok(SweepReport::default());
     };
     let oldest = now_nanos() - i128::try_from(options.older_than.as_nanos()).unwrap_or(i128::MAX);
@@ -39,7 +40,12 @@ fn remove_dead(temporaries: BorrowedFd<'_>, name: &std::ffi::CStr, oldest: i128)
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = openat(temporaries, name, flags, Mode::empty()).ok()?;
     let stat = fstat(&file).ok()?;
-    if changed_nanos(&stat) > oldest || !try_claim(file.as_fd()) {
+    if changed_nanos(&stat) > oldest || !try_claim(file.as_fd()).ok()? {
+        return None;
+    }
+    // A promotion that ended between the look and the claim has taken its directory into the tree: hands off.
+    let named = statat(temporaries, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    if Inode::of(&named) != Inode::of(&stat) {
         return None;
     }
     if is_directory(&stat) {

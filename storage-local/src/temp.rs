@@ -1,8 +1,9 @@
 //! Temporary files: where every write begins, claimed by the living and swept when dead (rules W05, W06).
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use rustix::fs::{AtFlags, Mode, OFlags, SeekFrom, fstat, openat, seek, unlinkat};
@@ -15,10 +16,12 @@ use crate::lock::try_claim;
 use crate::root::{OpenRoot, open_temporaries};
 use crate::sys::At;
 
-/// A name that no living process uses in this directory; a dead one's may be met and passed over.
+/// A name that nobody else uses. The process's number alone would not do: two containers that share a root may both be
+/// number 1.
 pub(crate) fn unique() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
-    format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    format!("{}-{:x}-{}", std::process::id(), *PROCESS, COUNTER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A file that becomes an object by a rename, or is removed when it is dropped.
@@ -31,14 +34,19 @@ pub(crate) struct Temp {
 impl Temp {
     /// Makes an empty file in the control directory and claims it.
     pub(crate) fn create(root: &OpenRoot) -> Result<Self> {
-        Self::create_in(|| root.temporaries())
+        Self::create_in(|| root.temporaries(), "")
+    }
+
+    /// The same with a name that begins in a way of the caller's.
+    pub(crate) fn named(root: &OpenRoot, start: &str) -> Result<Self> {
+        Self::create_in(|| root.temporaries(), start)
     }
 
     /// The same file again, in the control directory of `directory`, which lies on another medium than the root.
     pub(crate) fn moved_near(&self, directory: BorrowedFd<'_>) -> Result<Self> {
-        let near = Self::create_in(|| {
-            open_temporaries(directory).map(Arc::new).map_err(doing("cannot make the control directory"))
-        })?;
+        let temporaries =
+            || open_temporaries(directory).map(Arc::new).map_err(doing("cannot make the control directory"));
+        let near = Self::create_in(temporaries, "")?;
         let size = fstat(&self.file).map_err(doing("cannot look at the file"))?.st_size;
         seek(&self.file, SeekFrom::Start(0)).map_err(doing("cannot read the file"))?;
         copy_bytes(self.fd(), near.fd(), u64::try_from(size).unwrap_or(0))?;
@@ -46,27 +54,27 @@ impl Temp {
         Ok(near)
     }
 
-    fn create_in(directory: impl Fn() -> Result<Arc<OwnedFd>>) -> Result<Self> {
+    fn create_in(directory: impl Fn() -> Result<Arc<OwnedFd>>, start: &str) -> Result<Self> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
         loop {
-            let (directory, name) = (directory()?, unique());
+            let (directory, name) = (directory()?, format!("{start}{}", unique()));
             match retry_on_intr(|| openat(&*directory, name.as_str(), flags, Mode::from_raw_mode(0o666))) {
                 Ok(file) => {
                     let temp = Self { directory, name: Some(name), file };
-                    if temp.is_ours() {
+                    if temp.is_ours().map_err(doing("cannot claim a temporary file"))? {
                         return Ok(temp);
                     }
                 }
-                // A dead process of the same number left it, or the control directory was removed just now.
-                Err(Errno::EXIST | Errno::NOENT) => {}
+                // The control directory was removed just now.
+                Err(Errno::NOENT) => {}
                 Err(errno) => return Err(failed("cannot make a temporary file", errno)),
             }
         }
     }
 
     /// Claims the file; a sweep may have come between making it and this.
-    fn is_ours(&self) -> bool {
-        try_claim(self.file.as_fd()) && fstat(&self.file).is_ok_and(|stat| stat.st_nlink > 0)
+    fn is_ours(&self) -> rustix::io::Result<bool> {
+        Ok(try_claim(self.file.as_fd())? && fstat(&self.file)?.st_nlink > 0)
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {

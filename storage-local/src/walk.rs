@@ -12,7 +12,6 @@ use crate::errors::{doing, failed};
 use crate::level::{Item, Kind, Level, open_level, read_level};
 use crate::locate::{open_object, open_parent};
 use crate::names::{self, split};
-use crate::promote;
 use crate::root::OpenRoot;
 use crate::stat::{self, Inode, is_file};
 
@@ -34,7 +33,6 @@ pub(crate) struct Walk {
 impl Walk {
     /// Opens the level that the query's prefix lies in; a missing one is an empty listing (rule L07).
     pub(crate) fn begin(root: Arc<OpenRoot>, query: ListOptions, from: Bound<String>) -> Result<Self> {
-        promote::recover(&root)?;
         let prefix = query.prefix.as_str();
         let (level, start) = prefix.split_at(prefix.rfind('/').map_or(0, |slash| slash + 1));
         let path = level.strip_suffix('/').map(names::path).unwrap_or_default();
@@ -132,7 +130,7 @@ impl Walk {
             Ok(Some(directory)) => directory,
             Ok(None) => return Ok(()),
             // A link out of the root has been named as an object; as the place to begin it is an error.
-            Err(Errno::XDEV) if !self.levels.is_empty() => return Ok(()),
+            Err(Errno::XDEV) if !self.levels.is_empty() || !self.above.is_empty() => return Ok(()),
             Err(errno) => return Err(failed("cannot open a directory of the listing", errno)),
         };
         let inode = Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?;
@@ -140,7 +138,7 @@ impl Walk {
             self.skip(prefix, "the symbolic link leads back to a directory above it");
             return Ok(());
         }
-        let level = read_level(&directory, path, prefix, start, self.root.sys.has_gaps())?;
+        let level = read_level(&self.root, &directory, path, prefix, start)?;
         self.levels.push(level);
         Ok(())
     }
@@ -155,10 +153,8 @@ impl Walk {
             above: self.above.iter().copied().chain(self.levels.iter().map(|level| level.inode)).collect(),
             skipped: Vec::new(),
         };
-        match walk.enter(path.to_owned(), text.to_owned(), "") {
-            Err(error) if error.kind() == storage_core::ErrorKind::PermissionDenied => Ok(false),
-            entered => entered.and_then(|()| walk.page()).map(|page| !page.entries.is_empty()),
-        }
+        walk.enter(path.to_owned(), text.to_owned(), "")?;
+        Ok(!walk.page()?.entries.is_empty())
     }
 
     fn is_wanted(&self, text: &str) -> bool {

@@ -9,7 +9,7 @@ use storage_core::{BackendWriter, Error, ErrorKind, Payload, PutOptions, PutResu
 use crate::attributes;
 use crate::blocking;
 use crate::commit::commit;
-use crate::root::{OpenRoot, Root};
+use crate::root::Root;
 use crate::temp::Temp;
 
 /// Writes an object in one hop.
@@ -26,7 +26,7 @@ pub(crate) async fn put(root: &Arc<Root>, path: String, payload: Payload, option
 }
 
 pub(crate) struct LocalWriter {
-    root: Arc<OpenRoot>,
+    root: Arc<Root>,
     path: String,
     options: PutOptions,
     /// Away while a call writes to it; a call that is dropped takes it along, and so removes it.
@@ -35,14 +35,9 @@ pub(crate) struct LocalWriter {
 
 impl LocalWriter {
     pub(crate) async fn open(root: &Arc<Root>, path: String, options: PutOptions) -> Result<Self> {
-        let root = Arc::clone(root);
-        let (root, temp) = blocking::change(move |_| {
-            let root = root.writable()?;
-            let temp = Temp::create(&root)?;
-            Ok((root, temp))
-        })
-        .await?;
-        Ok(Self { root, path, options, temp: Some(temp) })
+        let to = Arc::clone(root);
+        let temp = blocking::change(move |_| Temp::create(&*to.writable()?)).await?;
+        Ok(Self { root: Arc::clone(root), path, options, temp: Some(temp) })
     }
 
     fn take(&mut self) -> Result<Temp> {
@@ -67,7 +62,8 @@ impl BackendWriter for LocalWriter {
         let Self { root, path, options, .. } = *self;
         blocking::change(move |gate| {
             attributes::store(temp.fd(), &options.attributes)?;
-            commit(gate, &root, temp, &path, &options.mode)
+            // Not the root of the beginning: another directory may have taken its place meanwhile.
+            commit(gate, &*root.existing()?, temp, &path, &options.mode)
         })
         .await
     }

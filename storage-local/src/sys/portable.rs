@@ -28,10 +28,11 @@ pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> R
             continue;
         }
         let last = names.iter().all(|rest| rest.is_empty() || rest == ".");
-        let flags = if last { flags | OFlags::NOFOLLOW } else { enter };
-        match retry_on_intr(|| openat(here, name.as_str(), flags, Mode::empty())) {
+        let opening = if last { flags | OFlags::NOFOLLOW } else { enter };
+        match retry_on_intr(|| openat(here, name.as_str(), opening, Mode::empty())) {
             Ok(file) if last => return Ok(file),
             Ok(directory) => entered.push(directory),
+            Err(error) if last && flags.contains(OFlags::NOFOLLOW) => return Err(error),
             Err(error) => {
                 let Ok(target) = readlinkat(here, name.as_str(), Vec::new()) else {
                     return Err(error);
