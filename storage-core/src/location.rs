@@ -95,7 +95,7 @@ impl Location {
             None if scheme == "file" && rest.starts_with('/') => parse_file_url(text, rest),
             None if rest.starts_with('/') || ["file", "s3", "memory"].contains(&&*scheme) => {
                 Err(refused(text, "its scheme lacks the two slashes")
-                    .with_help(format!("write {scheme}://…, or ./{text} for a path of that name")))
+                    .with_help(format!("write {scheme}://…, or ./{} for a path of that name", without_userinfo(text))))
             }
             None => parse_path(text),
         }
@@ -174,13 +174,14 @@ impl Location {
         Key::new(rest).ok()
     }
 
-    /// The container (or directory) and what is asked for in it: for `s3://b/x/y` the root `s3://b` and `x/y`, for
-    /// `/dir/file` the root `/dir` and `file`, for `/dir/` the root itself and nothing.
+    /// The root and the key or prefix that is asked for in it: for `s3://b/x/y` the root `s3://b` and `x/y`, for
+    /// `/dir/file` the root `/dir` and `file`, for `/dir/` the root itself and nothing. What no key can hold is left to
+    /// the root: for `s3://b/x//y` the root `s3://b/x//` and `y` (rule K04).
     pub fn split(&self) -> (Location, String) {
         match self {
             Self::Object(object) => {
-                let root = ObjectLocation { path: String::new(), ..object.clone() };
-                (Self::Object(root), object.path.clone())
+                let (above, asked) = object.path.split_at(past_empty_segment(&object.path));
+                (Self::Object(ObjectLocation { path: above.to_owned(), ..object.clone() }), asked.to_owned())
             }
             Self::File(path) => {
                 let name = path.file_name().and_then(|name| name.to_str());
@@ -252,7 +253,7 @@ fn split_scheme(text: &str) -> Option<(String, &str)> {
 fn parse_path(text: &str) -> Result<Location> {
     if is_broken_url(text) {
         return Err(refused(text, "it looks like a URL that is written wrong")
-            .with_help(format!("write ./{text} for a path of that name")));
+            .with_help(format!("write ./{} for a path of that name", without_userinfo(text))));
     }
     let Some(rest) = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
         return Ok(Location::File(PathBuf::from(text)));
@@ -293,7 +294,7 @@ fn parse_object(text: &str, scheme: String, rest: &str) -> Result<Location> {
         None => (rest, None),
     };
     let (container, path) = rest.split_once('/').unwrap_or((rest, ""));
-    if container.contains('@') {
+    if holds_credentials(container) {
         return Err(Error::invalid_input(format!("the {scheme} location holds a user or a password"))
             .with_help("credentials belong into settings, never into a location"));
     }
@@ -303,6 +304,12 @@ fn parse_object(text: &str, scheme: String, rest: &str) -> Result<Location> {
     }
     let options = query.map(|query| parse_options(text, &scheme, query)).transpose()?.unwrap_or_default();
     Ok(Location::Object(ObjectLocation { scheme, container: container.to_owned(), path: unescape(path), options }))
+}
+
+/// Whether `user:password@` stands before the host; a password that itself holds a `/` hides the `@` behind it.
+fn holds_credentials(container: &str) -> bool {
+    let port = if container.starts_with('[') { None } else { container.split_once(':') };
+    container.contains('@') || port.is_some_and(|(_, port)| !port.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The options after `?`. The built-in schemes have none; those of a host's own drivers are theirs to check.
@@ -317,6 +324,14 @@ fn parse_options(text: &str, scheme: &str, query: &str) -> Result<BTreeMap<Strin
         options.insert(unescape(name), unescape(value));
     }
     Ok(options)
+}
+
+/// Where what a key can hold begins in a path: behind its last empty segment.
+fn past_empty_segment(path: &str) -> usize {
+    match path.rfind("//") {
+        Some(at) => at + 2,
+        None => usize::from(path.starts_with('/')),
+    }
 }
 
 fn escape(path: &str) -> String {
@@ -355,10 +370,11 @@ fn refused(text: &str, why: &str) -> Error {
         .with_help("a location is s3://bucket/prefix, file:///dir, memory://name or a path")
 }
 
-/// A text that may hold a password, without it.
-fn without_userinfo(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(start), Some(at)) if start < at => format!("{}://…{}", &text[..start], &text[at..]),
+/// A text that may hold a password, without it: of `scheme:user:password@rest`, however its slashes are written, what
+/// stands between the first colon and the last `@` is left out.
+pub(crate) fn without_userinfo(text: &str) -> String {
+    match (text.find(':'), text.rfind('@')) {
+        (Some(start), Some(at)) if start < at => format!("{}:…{}", &text[..start], &text[at..]),
         _ => text.to_owned(),
     }
 }

@@ -139,11 +139,21 @@ fn what_is_no_location_is_refused_with_what_would_be_right() {
 
 #[test]
 fn a_password_is_refused_and_not_repeated() {
-    for text in ["s3://user:hunter2@bucket/x", "gs://hunter2@b", "https://user:hunter2@host/x", "file://u:hunter2@h"] {
+    let texts = [
+        "s3://user:hunter2@bucket/x",
+        "s3://user:hunter2/with/slashes@bucket/x",
+        "s3:/user:hunter2@bucket",
+        "s3//user:hunter2@bucket",
+        "gs://hunter2@b",
+        "https://user:hunter2@host/x",
+        "file://u:hunter2@h",
+    ];
+    for text in texts {
         let error = Location::parse(text).expect_err(text);
         let told = format!("{error} {error:?}");
         assert!(!told.contains("hunter2"), "{told}");
     }
+    assert!(Location::parse("redis://host:6379/x").is_ok(), "a port is no password");
 }
 
 #[test]
@@ -152,6 +162,11 @@ fn a_location_splits_into_a_container_and_what_is_in_it() {
         ("s3://b/x/y", "s3://b", "x/y"),
         ("s3://b/x/", "s3://b", "x/"),
         ("memory://m", "memory://m", ""),
+        // What no key can hold is the root's.
+        ("s3://b/x//y/z", "s3://b/x//", "y/z"),
+        ("s3://b/x//", "s3://b/x//", ""),
+        ("s3://b//x", "s3://b//", "x"),
+        ("s3://b///", "s3://b///", ""),
         ("/dir/file", "file:///dir", "file"),
         ("/dir/", "file:///dir/", ""),
         ("file", ".", "file"),

@@ -154,8 +154,12 @@ fn dotenv_has_quotes_exports_and_a_byte_order_mark_and_leaves_the_environment_al
 }
 
 #[test]
-fn debug_shows_no_value_of_an_unknown_name() {
-    let settings = from_environment(&[("AWS_SECRET_ACCESS_KEY", "hunter2"), ("STORAGE_BACKEND", "memory")]);
+fn debug_shows_no_value_of_an_unknown_name_and_no_password() {
+    let settings = from_environment(&[
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+        ("STORAGE_BACKEND", "memory"),
+        ("DATA_ROOT_DIRECTORY", "s3://key:hunter2@bucket"),
+    ]);
     let settings = settings.build().unwrap();
     let secret = settings.get("aws_secret_access_key").unwrap().unwrap();
     let told = format!("{settings:?} {secret:?} {}", secret.refused("it is wrong", "another"));

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::location::without_userinfo;
 
 pub use builder::SettingsBuilder;
 pub use roots::{Origin, Root, RootName};
@@ -103,7 +104,7 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.entries.iter().map(|(name, entry)| match entry {
-            Ok(setting) if KNOWN.contains(&&**name) => (name, format!("{:?} in {}", setting.value, setting.source)),
+            Ok(setting) if KNOWN.contains(&&**name) => (name, format!("{:?} in {}", setting.shown(), setting.source)),
             Ok(setting) => (name, format!("… in {}", setting.source)),
             Err(fault) => (name, fault.message.clone()),
         });
@@ -145,9 +146,14 @@ impl Setting {
     /// of names that hold no secret.
     pub fn refused(&self, why: &str, expected: impl fmt::Display) -> Error {
         let known = KNOWN.contains(&&*self.name.to_ascii_uppercase());
-        let value = if known { format!(" = {:?}", self.value) } else { String::new() };
+        let value = if known { format!(" = {:?}", self.shown()) } else { String::new() };
         Error::configuration(format!("{}{value}, set in {}: {why}", self.name, self.source))
             .with_help(format!("expected: {expected}"))
+    }
+
+    /// The value as a message may show it: a location that was given a password in spite of all is without it.
+    fn shown(&self) -> String {
+        without_userinfo(&self.value)
     }
 
     /// An error that came of this setting, as one that names it.
