@@ -24,9 +24,12 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// Where a root lies that has no setting of its own. A relative path counts from the directory of the settings.
     fn default_root(&self, root: RootName, settings: &Settings) -> Result<Location>;
 
-    /// Opens a container: a directory, a bucket, a store, without a path inside it. Nothing is made yet: where `create`
+    /// Opens a root: a directory, a bucket or store, or what is under a path of one. Nothing is made yet: where `create`
     /// says so, the first write makes what is missing.
-    async fn open(&self, container: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>>;
+    ///
+    /// The path is the driver's to apply, since it may hold what no key may (rule K04): `s3://bucket/a//`. A driver
+    /// that has nothing of the kind opens the container and takes [`Storage::sub`] of it.
+    async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>>;
 }
 
 /// How a location is opened.
@@ -117,14 +120,8 @@ impl Registry {
     /// Opens a root: a directory, a container, or what is under a path of a container. No object is read or written.
     pub async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage> {
         let driver = self.driver(location)?;
-        let (container, path) = match location {
-            Location::File(_) => (location.clone(), String::new()),
-            Location::Object(_) => location.split(),
-        };
-        let opened = driver.open(&container, options).await;
-        let root = opened.map_err(|error| error.in_context(Operation::Open, driver.name(), None))?;
-        let root = Storage::from_arc(root);
-        if path.is_empty() { Ok(root) } else { root.sub(path) }
+        let opened = driver.open(location, options).await;
+        opened.map(Storage::from_arc).map_err(|error| error.in_context(Operation::Open, driver.name(), None))
     }
 
     /// Opens the container that a location lies in, and says which key or prefix it names there; an empty text is the

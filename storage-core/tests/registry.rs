@@ -231,3 +231,20 @@ async fn resolved(location: &Location) -> (String, String) {
     let (_, text) = registry.resolve(location, &OpenOptions::new()).await.unwrap();
     (asked.try_iter().last().unwrap(), text)
 }
+
+#[tokio::test]
+async fn a_root_under_a_path_is_the_drivers_to_open() {
+    let registry = registry();
+    let options = OpenOptions::new().create(true);
+    let whole = registry.open(&location("memory://m"), &options).await.unwrap();
+    let under = registry.open(&location("memory://m/a/b"), &options).await.unwrap();
+    under.put("x", "hello").await.unwrap();
+    assert_eq!(whole.text("a/b/x").await.unwrap(), "hello");
+    assert_eq!(under.uri("x").unwrap(), "memory://m/a/b/x");
+    let refused = registry.open(&location("memory://m/a//"), &options).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.backend()), (ErrorKind::InvalidKey, Some("memory")));
+}
+
+fn location(text: &str) -> Location {
+    Location::parse(text).unwrap()
+}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, StorageBackend};
+use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, Storage, StorageBackend};
 
 use crate::{Memory, Stores};
 
@@ -40,11 +40,17 @@ impl Driver for MemoryDriver {
         Location::parse(&format!("memory://{root}"))
     }
 
-    async fn open(&self, container: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
-        match container {
-            Location::Object(object) if object.container.is_empty() => Ok(Arc::new(Memory::new())),
-            Location::Object(object) => Ok(Arc::new(self.stores.open(&object.container, options.create))),
-            _ => Err(Error::invalid_input(format!("{container} is no place in memory"))),
+    async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+        let Location::Object(object) = location else {
+            return Err(Error::invalid_input(format!("{location} is no place in memory")));
+        };
+        let store = match object.container.as_str() {
+            "" => Memory::new(),
+            name => self.stores.open(name, options.create),
+        };
+        match object.path.as_str() {
+            "" => Ok(Arc::new(store)),
+            path => Ok(Arc::clone(Storage::new(store).sub(path)?.backend())),
         }
     }
 }
