@@ -1,5 +1,6 @@
 //! Reading: whole, ranges, streams, parallel download, head.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -119,7 +120,8 @@ impl Storage {
 
     /// Many ranges of one version of the object, in the order asked for (rules R06, R07).
     ///
-    /// Ranges that touch, overlap or lie near each other share a request. An empty list is one head.
+    /// Ranges that touch, overlap or lie at most 64 KiB apart share a request; eight requests are under way at once. An
+    /// empty list is one head.
     pub async fn ranges(&self, key: impl IntoKey, ranges: &[ByteRange]) -> Result<Vec<Bytes>> {
         let key = self.checked(Operation::Get, key)?;
         for range in ranges {
@@ -130,18 +132,18 @@ impl Storage {
         };
         let result = self.get(&key, GetOptions::new().range(first).buffered()).await?;
         let (etag, size, range) = (result.meta.etag.clone(), result.meta.size, result.range.clone());
-        let mut pieces = vec![(range, collect(result).await?)];
+        let mut pieces = BTreeMap::from([(range.start, collect(result).await?)]);
 
         let wanted = ranges.iter().map(|range| range.resolve(size)).collect::<Result<Vec<_>>>();
         let wanted = wanted.map_err(|error| self.context(error, Operation::Get, Some(&key)))?;
-        let missing = wanted.iter().filter(|range| piece(&pieces, range).is_none()).cloned().collect();
+        let missing = wanted.iter().filter(|range| piece(&pieces, range).is_none()).cloned();
         let mut fetched = stream::iter(merged(missing).into_iter().map(|span| {
             let (key, etag) = (key.clone(), etag.clone());
             async move { Ok::<_, Error>((span.clone(), self.pinned(&key, span, etag).await?)) }
         }))
         .buffered(RANGE_REQUESTS);
-        while let Some(piece) = fetched.try_next().await? {
-            pieces.push(piece);
+        while let Some((span, bytes)) = fetched.try_next().await? {
+            pieces.insert(span.start, bytes);
         }
         let slices = wanted.iter().map(|range| piece(&pieces, range).unwrap_or_default());
         Ok(slices.collect())
@@ -153,7 +155,7 @@ impl Storage {
     }
 
     /// A large object as a stream that several ranged requests fill at once, in order and of one version; the memory is
-    /// bounded by `part_size × concurrency`. One request for each part.
+    /// bounded by `part_size × concurrency`. One request for each part. A change of the object meanwhile is `ObjectChanged`.
     pub async fn download(
         &self,
         key: impl IntoKey,
@@ -163,19 +165,21 @@ impl Storage {
         let part = options.part_size.max(1);
         let first = match self.get(&key, GetOptions::new().range(0..part).buffered()).await {
             Ok(first) => first,
+            // No range of an empty object can be read. A whole read is of one version, even if it is no more empty.
             Err(error) if matches!(error.kind(), ErrorKind::RangeNotSatisfiable { size: 0 }) => {
-                return Ok((self.head(&key).await?, stream::empty().boxed()));
+                self.get(&key, GetOptions::new()).await?
             }
             Err(error) => return Err(error),
         };
         let head = ObjectHead { meta: first.meta.clone(), attributes: first.attributes.clone() };
         let (size, etag) = (head.meta.size, head.meta.etag.clone());
-        let starts = (1..size.div_ceil(part)).map(move |i| i * part);
+        let starts = std::iter::successors(Some(first.range.end), move |start| start.checked_add(part));
+        let starts = starts.take_while(move |start| *start < size);
         let storage = self.clone();
         let rest = stream::iter(starts)
             .map(move |start| {
                 let (storage, key, etag) = (storage.clone(), key.clone(), etag.clone());
-                async move { storage.pinned(&key, start..(start + part).min(size), etag).await }
+                async move { storage.pinned(&key, start..start.saturating_add(part).min(size), etag).await }
             })
             .buffered(options.concurrency.max(1));
         Ok((head, first.body.into_stream().chain(rest).boxed()))
@@ -255,20 +259,24 @@ async fn collect(result: GetResult) -> Result<Bytes> {
 }
 
 /// The first request of a call for many ranges. It must tell the object's size where a range needs it, so it is the
-/// first range without an end; else the first merged span.
+/// widest range without an end, with the bounded ones that lie near it; else the first merged span.
 fn first_span(ranges: &[ByteRange]) -> Option<ByteRange> {
-    let mut bounded = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match *range {
-            ByteRange::Bounded { start, end } => bounded.push(start..end),
-            open => return Some(open),
-        }
-    }
-    merged(bounded).into_iter().next().map(ByteRange::from)
+    let suffix = ranges.iter().filter_map(|range| match range {
+        ByteRange::Suffix(bytes) => Some(*bytes),
+        _ => None,
+    });
+    let spans = merged(ranges.iter().filter_map(|range| match range {
+        ByteRange::Bounded { start, end } => Some(*start..*end),
+        ByteRange::From(start) => Some(*start..u64::MAX),
+        ByteRange::Suffix(_) => None,
+    }));
+    let open = spans.last().filter(|span| span.end == u64::MAX).map(|span| ByteRange::From(span.start));
+    open.or(suffix.max().map(ByteRange::Suffix)).or(spans.first().cloned().map(ByteRange::from))
 }
 
 /// Spans that cover the ranges, in order, with near ones joined.
-fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+fn merged(ranges: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+    let mut ranges: Vec<_> = ranges.collect();
     ranges.sort_by_key(|range| (range.start, range.end));
     let mut spans: Vec<Range<u64>> = Vec::new();
     for range in ranges {
@@ -280,12 +288,13 @@ fn merged(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     spans
 }
 
-/// The bytes of a range, out of the piece that covers it.
-fn piece(pieces: &[(Range<u64>, Bytes)], range: &Range<u64>) -> Option<Bytes> {
-    let (span, bytes) = pieces.iter().find(|(span, _)| span.start <= range.start && range.end <= span.end)?;
-    let start = usize::try_from(range.start - span.start).ok()?;
-    let end = usize::try_from(range.end - span.start).ok()?;
-    Some(bytes.slice(start..end))
+/// The bytes of a range, out of the piece that covers it: the last one that starts no later, since the pieces were
+/// merged, and what overlaps the first one goes to the end of the object.
+fn piece(pieces: &BTreeMap<u64, Bytes>, range: &Range<u64>) -> Option<Bytes> {
+    let (start, bytes) = pieces.range(..=range.start).next_back()?;
+    let from = usize::try_from(range.start - start).ok()?;
+    let to = usize::try_from(range.end - start).ok()?;
+    (to <= bytes.len()).then(|| bytes.slice(from..to))
 }
 
 fn wrong_length(expected: u64, got: u64) -> Error {
