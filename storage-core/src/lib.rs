@@ -30,7 +30,7 @@ pub use options::{
     Conditions, CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutMode, PutOptions, SweepOptions,
     past_level,
 };
-pub use payload::Payload;
+pub use payload::{Payload, PayloadBuilder};
 pub use range::ByteRange;
 pub use registry::{Driver, OpenOptions, Registry};
 pub use settings::{Root, RootName, Settings};

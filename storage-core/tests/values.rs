@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use proptest::prelude::*;
 use storage_core::{
     Attributes, ByteRange, Conditions, ETag, Error, ErrorKind, Key, ListOptions, MAX_STANDARD_ATTRIBUTES,
-    MAX_USER_METADATA, ObjectMeta, Operation, Payload, Prefix, Token,
+    MAX_USER_METADATA, ObjectMeta, Operation, Payload, PayloadBuilder, Prefix, Token,
 };
 
 // Ranges
@@ -237,6 +237,27 @@ proptest! {
         prop_assert_eq!(payload.is_empty(), whole.is_empty());
         prop_assert_eq!(payload.into_bytes(), whole);
     }
+}
+
+#[test]
+fn finely_cut_bytes_take_no_more_room_than_they_are() {
+    let mut builder = PayloadBuilder::new();
+    let large = bytes::Bytes::from(vec![7; 100_000]);
+    let mut expected = Vec::new();
+    for at in 0..200_000_u32 {
+        builder.push(bytes::Bytes::from(vec![at as u8]));
+        expected.push(at as u8);
+    }
+    builder.push(large.clone());
+    builder.push("end".into());
+    expected.extend_from_slice(&large);
+    expected.extend_from_slice(b"end");
+    assert_eq!((builder.len(), builder.is_empty()), (300_003, false));
+    let payload = builder.finish();
+    assert!(payload.segments().len() < 10, "{} segments", payload.segments().len());
+    assert!(payload.segments().iter().any(|segment| segment.as_ptr() == large.as_ptr()), "a large piece is not copied");
+    assert!(payload.into_bytes() == expected);
+    assert!(PayloadBuilder::new().finish().is_empty());
 }
 
 // Errors

@@ -5,12 +5,12 @@ use std::io;
 use bytes::Bytes;
 use futures::stream::{Stream, TryStreamExt as _};
 use md5::{Digest as _, Md5};
-use storage_core::{Error, Key, Payload, Put, PutOptions, Result, Storage};
+use storage_core::{Error, Key, Payload, PayloadBuilder, Put, PutOptions, Result, Storage};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 /// Content up to so many bytes is held in memory until its digest is known; more goes through a temporary file.
-const HELD: usize = 8 * 1024 * 1024;
+const HELD: u64 = 8 * 1024 * 1024;
 
 /// Keeps content on a root under its MD5 digest: a file as `<md5>/<name>`, text as `text_<md5>.txt`.
 ///
@@ -82,7 +82,7 @@ impl ContentStore {
         let Spooled { md5, size, content } = spool(content).await?;
         let key = Key::new(format!("{md5}/{name}"))?;
         let put = match content {
-            Content::Held(segments) => self.storage.put_if_absent(&key, Payload::from(segments)).await?,
+            Content::Held(bytes) => self.storage.put_if_absent(&key, bytes).await?,
             Content::File(_) if self.storage.exists(&key).await? => Put::KeptExisting,
             Content::File(file) => {
                 let options = PutOptions::new().create_only().length(size);
@@ -109,7 +109,7 @@ struct Spooled {
 }
 
 enum Content {
-    Held(Vec<Bytes>),
+    Held(Payload),
     /// Removed when it is dropped.
     File(NamedTempFile),
 }
@@ -120,30 +120,28 @@ where
     E: Into<Error>,
 {
     let mut content = std::pin::pin!(content);
-    let (mut digest, mut held, mut size) = (Md5::new(), Vec::new(), 0_usize);
+    let (mut digest, mut held) = (Md5::new(), PayloadBuilder::new());
     while let Some(bytes) = content.try_next().await.map_err(Into::into)? {
         digest.update(&bytes);
-        size += bytes.len();
         held.push(bytes);
-        if size > HELD {
-            return spool_to_file(content, digest, held).await;
+        if held.len() > HELD {
+            return spool_to_file(content, digest, held.finish()).await;
         }
     }
-    Ok(Spooled { md5: hex(digest.finalize()), size: size as u64, content: Content::Held(held) })
+    Ok(Spooled { md5: hex(digest.finalize()), size: held.len(), content: Content::Held(held.finish()) })
 }
 
 /// Writes what is held, and the rest of the stream, to a temporary file.
-async fn spool_to_file<S, E>(mut content: S, mut digest: Md5, held: Vec<Bytes>) -> Result<Spooled>
+async fn spool_to_file<S, E>(mut content: S, mut digest: Md5, held: Payload) -> Result<Spooled>
 where
     S: Stream<Item = Result<Bytes, E>> + Send + Unpin,
     E: Into<Error>,
 {
     let temporary = NamedTempFile::new().map_err(not_spooled)?;
     let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(not_spooled)?);
-    let mut size = 0;
-    for bytes in held {
-        size += bytes.len() as u64;
-        file.write_all(&bytes).await.map_err(not_spooled)?;
+    let mut size = held.len();
+    for segment in held.segments() {
+        file.write_all(segment).await.map_err(not_spooled)?;
     }
     while let Some(bytes) = content.try_next().await.map_err(Into::into)? {
         digest.update(&bytes);

@@ -1,5 +1,7 @@
 //! Copies and moves: inside a backend, and from one to another.
 
+use std::sync::Arc;
+
 use super::Storage;
 use crate::backend::PutResult;
 use crate::error::{Error, Operation, Result};
@@ -37,8 +39,8 @@ impl Storage {
         self.run(Operation::Rename, Some(&from), self.backend.rename(&from, &to, options)).await
     }
 
-    /// Copies an object to a key of another root (rule X07). Handles of one backend copy inside it; between two backends
-    /// the bytes stream with bounded memory, of one version, and the attributes go along.
+    /// Copies an object to a key of another root (rule X07). Handles of one backend copy inside it, in one request;
+    /// between two backends the bytes stream with bounded memory, of one version, and the attributes go along.
     pub async fn copy_to(
         &self,
         from: impl IntoKey,
@@ -47,10 +49,13 @@ impl Storage {
         options: CopyOptions,
     ) -> Result<PutResult> {
         let (from, to) = (self.checked(Operation::Copy, from)?, target.checked(Operation::Copy, to)?);
-        if std::sync::Arc::ptr_eq(&self.root, &target.root) {
-            let whole = Storage::from_arc(std::sync::Arc::clone(&self.root));
-            let (from, to) = (self.prefix.key(&from)?, target.prefix.key(&to)?);
-            return whole.copy_with(from, to, options).await;
+        if Arc::ptr_eq(&self.root, &target.root) {
+            self.check_copy(&options, Operation::Copy, &from)?;
+            let (source, copy) = (self.prefix.key(&from)?, target.prefix.key(&to)?);
+            if source == copy {
+                return self.onto_itself(&from, options, Operation::Copy).await;
+            }
+            return self.run(Operation::Copy, Some(&from), self.root.copy(&source, &copy, options)).await;
         }
         let mut read = GetOptions::new();
         read.conditions.if_match = options.if_source_match;

@@ -11,10 +11,10 @@ use crate::backend::PutResult;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::{IntoKey, Key};
 use crate::options::{PutMode, PutOptions};
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadBuilder};
 
 /// A stream that ends within so many bytes is written in one request; a longer one through a writer.
-const ONE_REQUEST: usize = 8 * 1024 * 1024;
+const ONE_REQUEST: u64 = 8 * 1024 * 1024;
 
 /// The bytes read from a file at once.
 const FILE_CHUNK: usize = 1024 * 1024;
@@ -90,22 +90,16 @@ impl Storage {
         let options =
             self.check_put(options, declared).map_err(|error| self.context(error, Operation::Put, Some(&key)))?;
         let mut stream = std::pin::pin!(stream);
-        let (mut segments, mut held) = (Vec::new(), 0);
-        loop {
+        let mut held = PayloadBuilder::new();
+        while held.len() <= ONE_REQUEST {
             match stream.try_next().await.map_err(|error| self.context(error.into(), Operation::Put, Some(&key)))? {
-                None => return self.put_with(&key, Payload::from(segments), options).await,
-                Some(bytes) => {
-                    held += bytes.len();
-                    segments.push(bytes);
-                }
-            }
-            if held > ONE_REQUEST {
-                break;
+                None => return self.put_with(&key, held.finish(), options).await,
+                Some(bytes) => held.push(bytes),
             }
         }
         let mut writer = self.writer_with(&key, options).await?;
-        for bytes in segments {
-            writer.write(bytes).await?;
+        for segment in held.finish().into_segments() {
+            writer.write(segment).await?;
         }
         loop {
             match stream.try_next().await {

@@ -1,6 +1,6 @@
 //! Copies and moves: inside a backend without a byte passing by, and across two.
 
-use storage_core::{Attributes, CopyOptions, ErrorKind, Operation, PutOptions};
+use storage_core::{Attributes, CopyOptions, ETag, ErrorKind, Operation, PutOptions};
 
 use crate::{pattern, storage, with_object};
 
@@ -16,6 +16,26 @@ async fn a_copy_inside_one_backend_streams_nothing() {
 
     one.copy_to("a", &root, "one/a", CopyOptions::new()).await.unwrap();
     assert_eq!(script.calls(Operation::Copy), 1, "onto itself, from another handle: nothing to copy");
+}
+
+#[tokio::test]
+async fn conditions_hold_between_sub_roots_and_errors_name_the_key_as_it_was_written() {
+    let (_, root) = storage();
+    let (one, two) = (root.sub("one").unwrap(), root.sub("two").unwrap());
+    let written = one.put("a", "hello").await.unwrap();
+    two.put("b", "kept").await.unwrap();
+    let cases = [
+        ("a", "b", CopyOptions::new().create_only(), ErrorKind::AlreadyExists),
+        ("x", "b", CopyOptions::new(), ErrorKind::NotFound),
+        ("a", "b", CopyOptions::new().if_source_match(ETag::new("other")), ErrorKind::PreconditionFailed),
+    ];
+    for (from, to, options, kind) in cases {
+        let error = one.copy_to(from, &two, to, options).await.unwrap_err();
+        assert_eq!((error.kind(), error.key(), error.operation()), (kind, Some(from), Some(Operation::Copy)));
+    }
+    assert_eq!(two.text("b").await.unwrap(), "kept");
+    one.copy_to("a", &two, "c", CopyOptions::new().create_only().if_source_match(written.etag)).await.unwrap();
+    assert_eq!(two.text("c").await.unwrap(), "hello");
 }
 
 #[tokio::test]
