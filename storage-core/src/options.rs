@@ -152,6 +152,13 @@ impl HeadOptions {
         self.conditions = conditions;
         self
     }
+
+    /// Looks at a version by its id.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
 }
 
 /// When a write may take place.
@@ -229,7 +236,8 @@ pub struct ListOptions {
     pub delimited: bool,
     /// Only entries after this text, which need not exist (rule L04).
     pub start_after: Option<String>,
-    /// At most so many entries over the whole listing, kept by the handle; to a driver it is a hint.
+    /// At most so many entries over the whole listing, or from the token on; kept by the handle, to a driver it is a
+    /// hint. Where it cuts a page short there is no token: `start_after` the last entry goes on.
     pub limit: Option<u64>,
     /// Go on where a page of the same listing said so.
     pub token: Option<Token>,
@@ -367,6 +375,13 @@ impl DeleteOptions {
     #[must_use]
     pub fn if_match(mut self, etag: ETag) -> Self {
         self.if_match = Some(etag);
+        self
+    }
+
+    /// Deletes a version by its id.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 }

@@ -143,7 +143,8 @@ fn check_match(etag: &ETag, object: Option<&Arc<Object>>) -> Result<()> {
 }
 
 fn no_store() -> Error {
-    Error::new(ErrorKind::BackendNotFound, "there is no memory store of this name").with_help("open it to be created")
+    Error::new(ErrorKind::BackendNotFound, "there is no memory store of this name")
+        .with_help("a store lives in one process: write to it first, or open it with create")
 }
 
 /// Named stores: two that open one name share its objects, within these stores and nowhere else (rule S08).

@@ -61,7 +61,7 @@ impl StorageBackend for Prefixed {
 
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = self.inner.capabilities();
-        capabilities.max_key_len -= self.prefix.as_str().len();
+        capabilities.max_key_len = capabilities.max_key_len.saturating_sub(self.prefix.as_str().len());
         capabilities
     }
 
