@@ -123,7 +123,7 @@ fn commit_in(
         sync(temp.fd()).map_err(doing("cannot sync the file")).map_err(unsynced)?;
     }
     sync_up(root, slot.at().dir, path).map_err(unsynced)?;
-    let stat = fstat(temp.fd()).map_err(doing("cannot look at the new object"))?;
+    let stat = fstat(temp.fd()).map_err(doing("cannot look at the new object")).map_err(unsynced)?;
     Ok(Step::Done(result_of(&stat)))
 }
 
@@ -303,7 +303,7 @@ fn rename_in(
     sync_up(root, old.at().dir, from).map_err(unsynced)?;
     let emptied = format!("{from}/");
     prune(root, if old.is_level() { &emptied } else { from });
-    let stat = fstat(&file).map_err(doing("cannot look at the object"))?;
+    let stat = fstat(&file).map_err(doing("cannot look at the object")).map_err(unsynced)?;
     Ok(Some(result_of(&stat)))
 }
 

@@ -8,7 +8,7 @@ pub(crate) fn failed(doing: &str, errno: Errno) -> Error {
     let (kind, help) = match errno {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP => (ErrorKind::NotFound, None),
         Errno::ACCESS | Errno::PERM => {
-            (ErrorKind::PermissionDenied, Some("check owner and mode: the user of this process has no right to it"))
+            (ErrorKind::PermissionDenied, Some("check owner and mode: this user has no right to it"))
         }
         Errno::ROFS => (ErrorKind::PermissionDenied, Some("the file system is mounted read-only")),
         Errno::XDEV => (ErrorKind::PermissionDenied, Some("a symbolic link on the way leads out of the root")),

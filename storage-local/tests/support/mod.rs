@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod trace;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -10,7 +13,10 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use storage_core::Storage;
 use storage_local::{Durability, Local, LocalOptions};
 
-const JOB: &str = "STORAGE_LOCAL_TEST_JOB";
+pub(crate) const JOB: &str = "STORAGE_LOCAL_TEST_JOB";
+
+/// Begins what a traced worker says in the end.
+pub(crate) const END: &str = "end: ";
 
 /// A root as the tests open it: not durable, so that they take no time that says nothing.
 pub(crate) fn open(path: &Path, portable: bool) -> Storage {
