@@ -29,9 +29,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 denied, 
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show where each root lies, what put it there, and what it can do
+    /// Show where each root lies, what put it there, whether it can be used, and what it can do
     #[command(
-        after_help = "JSON: root, location, driver, setting and source (of what put it there, else null), capabilities."
+        after_help = "JSON: root, location, driver, setting and source (of what put it there, else null), state \
+                      (exists, read_only, unmade, unusable), capabilities."
     )]
     Roots,
     /// Take files, directories, locations and text into the data root

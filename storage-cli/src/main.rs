@@ -10,6 +10,7 @@ mod output;
 mod place;
 mod progress;
 mod session;
+mod state;
 
 use std::process::ExitCode;
 

@@ -58,6 +58,12 @@ impl Session {
         Ok(storage)
     }
 
+    /// Opens a root to look at it; no write makes it.
+    pub(crate) async fn open_existing(&self, root: &Root) -> Result<Storage> {
+        let options = OpenOptions::new().settings(self.settings.clone());
+        self.registry.open(&root.location, &options).await.map_err(|error| root.blame(error))
+    }
+
     fn opened(&self) -> MutexGuard<'_, Opened> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }

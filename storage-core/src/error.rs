@@ -438,7 +438,11 @@ impl From<std::io::Error> for Error {
             Io::StorageFull | Io::QuotaExceeded => ErrorKind::OutOfSpace,
             _ => ErrorKind::Other,
         };
-        Self::new(kind, error.to_string()).with_source(error)
+        let ours = Self::new(kind, error.to_string()).with_source(error);
+        match kind {
+            ErrorKind::PermissionDenied => ours.with_help("check owner and mode: this user has no right to it"),
+            _ => ours,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::backend::StorageBackend;
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{Error, Operation, Result};
 use crate::location::Location;
 use crate::settings::{Origin, Root, RootName, STORAGE_BACKEND, Setting, Settings};
 use crate::storage::Storage;
@@ -169,15 +169,7 @@ impl Registry {
     /// Opens a root; the first write makes what is missing. An error names the setting that put the root there.
     pub async fn open_root(&self, root: &Root, settings: &Settings) -> Result<Storage> {
         let options = OpenOptions::new().create(true).settings(settings.clone());
-        let opened = self.open(&root.location, &options).await;
-        opened.map_err(|error| match error.kind() {
-            // It names its own setting.
-            ErrorKind::Configuration => error,
-            _ => {
-                let message = format!("the {} root ({}): {}", root.name, root.origin, error.message());
-                error.with_message(message)
-            }
-        })
+        self.open(&root.location, &options).await.map_err(|error| root.blame(error))
     }
 
     fn root_as_set(

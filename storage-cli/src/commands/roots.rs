@@ -1,18 +1,23 @@
-//! `storage roots`: where each root lies, what put it there, what it can do.
+//! `storage roots`: where each root lies, what put it there, whether it can be used, what it can do.
 
 use serde_json::json;
 use storage::settings::{Origin, STORAGE_BACKEND, Source};
 use storage::{Capabilities, RootName, Support};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Failures};
 use crate::output::Output;
 use crate::session::Session;
+use crate::state::State;
 
 pub(super) async fn run(session: &Session, output: &mut Output) -> Result<(), Failure> {
+    let mut failures = Failures::default();
     for name in RootName::ALL {
         let root = session.root(name)?;
-        let capabilities = session.open_root(name).await?.capabilities();
+        let opened = session.open_existing(&root).await?;
+        let capabilities = opened.capabilities();
         let location = root.location.to_string();
+        let found = State::of(&root, &opened).await;
+        let state = *found.as_ref().unwrap_or(&State::Unusable);
         if output.is_json() {
             let (setting, source) = put_there_by(&root.origin);
             output.object(&json!({
@@ -21,15 +26,20 @@ pub(super) async fn run(session: &Session, output: &mut Output) -> Result<(), Fa
                 "driver": root.driver,
                 "setting": setting,
                 "source": source.map(ToString::to_string),
+                "state": state,
                 "capabilities": capabilities,
             }))?;
         } else {
             output.line(&format!("{:<7} {location}", name.as_str()))?;
             output.line(&format!("        from {}", root.origin))?;
+            output.line(&format!("        {}", state.in_words()))?;
             output.line(&format!("        {}: {}", root.driver, in_words(&capabilities)))?;
         }
+        if let Err(error) = found {
+            failures.add(&error, output.is_json());
+        }
     }
-    Ok(())
+    failures.end()
 }
 
 /// The setting that put a root where it lies, and where that was set.

@@ -50,17 +50,52 @@ fn a_root_that_cannot_be_made_names_its_setting() {
 #[test]
 fn a_missing_permission_is_denied_and_names_the_root() {
     let bench = Bench::new();
+    let run = unprivileged(&bench, &["add", "a note"]);
+    run.refused(4, &["permission denied", "the data root is file://"]);
+}
+
+/// Runs the program as a user who may not write to the bench.
+fn unprivileged(bench: &Bench, args: &[&str]) -> Run {
     let program = bench.path("storage");
     std::fs::copy(env!("CARGO_BIN_EXE_storage"), &program).unwrap();
     std::fs::set_permissions(bench.path(""), std::fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = std::process::Command::new(program);
-    command.args(["add", "a note"]).current_dir(bench.path("")).env_clear();
+    command.args(args).current_dir(bench.path("")).env_clear();
     if rustix::process::geteuid().is_root() {
         command.uid(65534).gid(65534);
     }
     let run = Run::of(command.output().unwrap());
     std::fs::set_permissions(bench.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
-    run.refused(4, &["permission denied", "the data root is file://"]);
+    run
+}
+
+#[test]
+fn roots_tells_which_can_be_used_and_makes_none() {
+    let bench = Bench::with_files();
+    bench.write("storage.toml", "data_root_directory = 'docs'\nsystem_root_directory = 'README.md/below'\n");
+    let run = bench.run(&["roots", "--json"]);
+    let states: Vec<_> = run.json().iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(states, ["exists", "unusable", "unmade"]);
+    let error: serde_json::Value = serde_json::from_str(&run.err).unwrap();
+    let error = error["error"].as_str().unwrap();
+    assert!(error.contains("system root") && error.contains("system_root_directory"), "{error}");
+    let run = bench.run(&["roots"]);
+    assert!(run.out.contains("will be made") && run.out.contains("cannot be used"), "{run:?}");
+    run.refused(2, &["README.md/below", "directory"]);
+    assert!(!bench.exists(".storage"));
+}
+
+#[test]
+fn roots_tells_where_this_user_cannot_write() {
+    let bench = Bench::new();
+    bench.write("storage.toml", "data_root_directory = 'data'\nsystem_root_directory = 'memory://m'\n");
+    std::fs::create_dir(bench.path("data")).unwrap();
+    std::fs::set_permissions(bench.path("data"), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let run = unprivileged(&bench, &["roots", "--json"]);
+    let states: Vec<_> = run.json().iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(states, ["read_only", "unmade", "unusable"]);
+    assert_eq!(run.code, Some(4));
+    assert!(run.err.contains("the cache root") && !run.err.contains("the data root"), "{run:?}");
 }
 
 #[test]

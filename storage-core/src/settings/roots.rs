@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{CACHE_ROOT_DIRECTORY, DATA_ROOT_DIRECTORY, SYSTEM_ROOT_DIRECTORY, Source};
+use crate::error::{Error, ErrorKind, Operation};
 use crate::location::Location;
 
 /// One of the roots that a host has.
@@ -62,6 +63,16 @@ pub struct Root {
 impl Root {
     pub(crate) fn new(name: RootName, location: Location, driver: &str, origin: Origin) -> Self {
         Self { name, location, driver: driver.to_owned(), origin }
+    }
+
+    /// An error that came of this root, as one that names it and what put it there. A wrong setting that its driver met at
+    /// the opening has been named, and stays as it is.
+    pub fn blame(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Configuration && error.operation() == Some(Operation::Open) {
+            return error;
+        }
+        let message = format!("the {} root ({}): {}", self.name, self.origin, error.message());
+        error.with_message(message)
     }
 }
 
