@@ -1,5 +1,6 @@
 //! Standard output: aligned columns for people, tabs for pipes, JSON for programs.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -48,11 +49,11 @@ impl Output {
 
     /// Writes one line.
     pub(crate) fn line(&mut self, line: &str) -> Result<(), Failure> {
-        writeln!(self.out, "{line}")?;
-        if self.people {
-            self.out.flush()?;
+        if !self.people {
+            return Ok(writeln!(self.out, "{line}")?);
         }
-        Ok(())
+        writeln!(self.out, "{}", harmless(line))?;
+        Ok(self.out.flush()?)
     }
 
     /// Writes one row: aligned, with sizes to read, on a terminal; else parted by tabs, with sizes in bytes.
@@ -98,6 +99,15 @@ impl Cell<'_> {
     }
 }
 
+/// A text without what a terminal would obey: keys may hold C1 controls.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let escaped = text.chars().map(|c| if c.is_control() { c.escape_unicode().to_string() } else { c.to_string() });
+    escaped.collect::<String>().into()
+}
+
 /// A time as RFC 3339 in UTC, to the second; `-` for one that it cannot express.
 pub(crate) fn timestamp(time: SystemTime) -> String {
     let mut text = String::new();
@@ -114,7 +124,12 @@ pub(crate) fn count(number: u64, what: &str) -> String {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::timestamp;
+    use super::{harmless, timestamp};
+
+    #[test]
+    fn a_terminal_is_given_nothing_to_obey() {
+        assert_eq!(harmless("a\u{9b}31m\u{1b}é"), "a\\u{9b}31m\\u{1b}é");
+    }
 
     #[test]
     fn a_time_that_no_timestamp_expresses_is_a_dash() {

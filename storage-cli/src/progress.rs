@@ -4,6 +4,8 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::harmless;
+
 /// Counts bytes and objects; silent where standard error is no terminal, or programs read the output.
 #[derive(Clone)]
 pub(crate) struct Progress(ProgressBar);
@@ -33,7 +35,7 @@ impl Progress {
 
     /// What is transferred now.
     pub(crate) fn show(&self, key: &str) {
-        self.0.set_message(key.to_owned());
+        self.0.set_message(harmless(key).into_owned());
     }
 
     /// Takes the bar away while `print` writes to the terminal.

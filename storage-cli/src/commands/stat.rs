@@ -1,7 +1,8 @@
-//! `storage stat`: what is known of an object, or how much there is under a level.
+//! `storage stat`: what is known of an object, or how much there is under a level; where no object has the key, under
+//! the level of that name.
 
 use serde_json::json;
-use storage::ObjectHead;
+use storage::{ObjectHead, Prefix, Usage};
 
 use crate::failure::Failure;
 use crate::output::{Output, count, timestamp};
@@ -10,17 +11,23 @@ use crate::session::Session;
 
 pub(super) async fn run(place: String, session: &Session, output: &mut Output) -> Result<(), Failure> {
     let place = session.place(&place, false).await?;
+    let level = place.level()?;
     if place.is_level() {
-        return level(&place, output).await;
+        let usage = place.storage.usage(&level).await?;
+        return show_level(&usage, &level, &place, output);
     }
-    let head = place.storage.head(place.key()?).await?;
-    object(&head, &place, output).await
+    match place.storage.head(place.key()?).await {
+        Ok(head) => object(&head, &place, output).await,
+        Err(error) if error.is_not_found() => match place.storage.usage(&level).await? {
+            usage if usage == Usage::default() => Err(error.into()),
+            usage => show_level(&usage, &level, &place, output),
+        },
+        Err(error) => Err(error.into()),
+    }
 }
 
-async fn level(place: &Place, output: &mut Output) -> Result<(), Failure> {
-    let level = place.level()?;
-    let usage = place.storage.usage(&level).await?;
-    let uri = place.level_uri(&level);
+fn show_level(usage: &Usage, level: &Prefix, place: &Place, output: &mut Output) -> Result<(), Failure> {
+    let uri = place.level_uri(level);
     if output.is_json() {
         return output.object(&json!({
             "uri": uri, "objects": usage.objects, "bytes": usage.bytes, "skipped": usage.skipped,

@@ -102,6 +102,9 @@ impl Transfer {
         }
         if self.within || self.is_same(from, to).await {
             let bytes = self.inside(from, to).await?;
+            if size.is_none() {
+                self.progress.expect(bytes);
+            }
             self.progress.add(bytes);
             return Ok(bytes);
         }

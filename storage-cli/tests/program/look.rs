@@ -112,3 +112,16 @@ fn rm_takes_what_is_named_and_nothing_else() {
     assert_eq!(bench.run(&["ls", "-r"]).ok().out, "");
     assert_eq!(bench.run(&["rm", "@data/x", "@data/y"]).code, Some(3));
 }
+
+#[test]
+fn stat_of_a_name_that_only_begins_keys_is_that_of_their_level() {
+    let bench = Bench::with_files();
+    bench.run(&["cp", "-r", "docs", "@data/kept/docs"]).ok();
+    for place in ["@data/kept", "@data/kept/", "@data/kept/docs"] {
+        let level = &bench.run(&["stat", "--json", place]).ok().json()[0];
+        assert_eq!((&level["objects"], &level["bytes"]), (&2.into(), &4.into()), "{place}");
+    }
+    bench.run(&["cp", "README.md", "@data/kept/docs"]).ok();
+    assert_eq!(bench.run(&["stat", "--json", "@data/kept/docs"]).ok().json()[0]["size"], 8, "the object comes first");
+    bench.run(&["stat", "@data/kep"]).refused(3, &["kep"]);
+}
