@@ -18,7 +18,7 @@ use crate::sys::{At, sync};
 use crate::temp::unique;
 
 /// Marks the record of a promotion without exchange; before it stands the directory's name.
-const RECORD: &str = ".to";
+pub(crate) const RECORD: &str = ".to";
 
 /// Makes the file at `path` a directory that holds it. Returns as well when somebody else did, or removed it: the caller
 /// looks again. `parent` is the open directory of the path's last name.
