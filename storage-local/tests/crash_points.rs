@@ -56,6 +56,7 @@ async fn operate(storage: &Storage, operation: &str) -> Result<()> {
     let put = PutOptions::new().attributes(Attributes::new().content_type("text/plain"));
     match operation {
         "put a new key" => drop(storage.put_with("n/e/w", "new", put).await?),
+        "sweep" => drop(storage.sweep(SweepOptions::older_than(Duration::ZERO)).await?),
         "first" => drop(storage.put("k", "first").await?),
         "put over" => drop(storage.put_with("k", "new k", put).await?),
         "put over a level" => drop(storage.put_with("level", "new level", put).await?),
@@ -305,5 +306,29 @@ async fn w16_a_root_newly_made_is_synced_into_the_directory_above() {
     for directory in [above.clone(), above.join("made"), above.join("made/root")] {
         let synced = ended.calls.iter().any(|call| Path::new(path_of(call)) == directory && call.starts_with("fsync"));
         assert!(synced, "{} is not synced: {:#?}", directory.display(), ended.calls);
+    }
+}
+
+/// A sweep that has opened the new directory of a promotion, and is slow to claim it, finds it free again: but then it
+/// holds the object in its place.
+#[tokio::test]
+async fn w06_a_slow_sweep_does_not_take_what_was_promoted_meanwhile() {
+    if let Some(reason) = missing() {
+        return println!("skipped: {reason}");
+    }
+    for portable in [false, true] {
+        let scene = Scene::new(portable, "put under an object").await;
+        std::thread::scope(|scope| {
+            // Its third lock is the claim on the new directory.
+            let promotion = scope.spawn(|| scene.run("flock", 3, Fate::Delayed(400)));
+            while scene.temporaries().iter().all(|path| !path.is_dir()) {
+                assert!(!promotion.is_finished(), "the promotion ended unseen");
+            }
+            let root = scene.directory.path();
+            let sweep = run(root, portable, "sweep", "flock", 1, Fate::Delayed(800));
+            assert_eq!(sweep.answer.as_deref(), Some("ok"));
+            assert_eq!(promotion.join().unwrap().answer.as_deref(), Some("ok"));
+        });
+        scene.check("a promotion during a sweep", false, true).await;
     }
 }

@@ -20,6 +20,7 @@ async fn worker() {
         ["nest", seed, count] => nest(&storage, seed.parse().unwrap(), count.parse().unwrap()).await,
         ["create", count] => create(&storage, count.parse().unwrap()).await,
         ["copy", count] => copy(&storage, count.parse().unwrap()).await,
+        ["sweep"] => sweep(&storage).await,
         ["move", name, count] => carry(&storage, name, count.parse().unwrap()).await,
         _ => panic!("no such job: {words:?}"),
     };
@@ -104,6 +105,14 @@ async fn carry(storage: &Storage, name: &str, count: u64) -> u64 {
     count
 }
 
+/// Takes whatever nobody has claimed, without end.
+async fn sweep(storage: &Storage) -> u64 {
+    loop {
+        let swept = storage.sweep(SweepOptions::older_than(Duration::ZERO)).await.unwrap();
+        assert_eq!(swept.bytes, 0, "the sweep took what a living process wrote");
+    }
+}
+
 const ROUNDS: u64 = 150;
 
 async fn race(portable: bool) {
@@ -131,8 +140,12 @@ async fn race(portable: bool) {
         &["move", "two", &rounds],
     ];
     let mut workers: Vec<_> = jobs.iter().map(|words| Worker::start(root, portable, words)).collect();
+    let mut sweeper = Worker::start(root, portable, &["sweep"]);
+    sweeper.go();
     workers.iter_mut().for_each(Worker::go);
     let answers: Vec<u64> = workers.iter_mut().map(Worker::answer).collect();
+
+    sweeper.kill();
 
     assert_eq!(storage.text("a").await.unwrap(), (3 * ROUNDS).to_string(), "swaps of a were lost or doubled");
     assert_eq!(storage.text("a/b").await.unwrap(), (3 * ROUNDS).to_string(), "swaps of a/b were lost or doubled");

@@ -20,6 +20,8 @@ pub(crate) enum Fate {
     Killed,
     /// It fails with this error.
     Fails(&'static str),
+    /// It waits so many milliseconds.
+    Delayed(u32),
 }
 
 /// Why the calls of another process cannot be watched here; none where they can.
@@ -86,6 +88,7 @@ pub(crate) fn run(root: &Path, portable: bool, operation: &str, call: &str, when
     let inject = match fate {
         Fate::Logged => format!("trace={call}"),
         Fate::Killed => format!("inject={call}:signal=SIGKILL:when={when}"),
+        Fate::Delayed(millis) => format!("inject={call}:delay_enter={}:when={when}", millis * 1000),
         Fate::Fails(error) => format!("inject={call}:error={error}:when={when}"),
     };
     let mut strace = attach(thread(worker.id()), &["-o", log.path().to_str().unwrap(), "-y", "-e", &inject]).unwrap();
