@@ -53,3 +53,8 @@ pub fn registry() -> Registry {
 fn added(registry: Registry, driver: impl Driver) -> Registry {
     registry.clone().with(driver).unwrap_or(registry)
 }
+
+/// The README's host app compiles as it is written.
+#[cfg(all(doctest, feature = "local", feature = "memory"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
