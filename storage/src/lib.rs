@@ -22,7 +22,8 @@
 //! Without the line that sets the backend, the roots are directories: `.storage/data`, `.storage/system` and
 //! `.storage/cache` under the current one, or wherever [`settings`] say.
 //!
-//! Everything of [`storage_core`] is here too: [`Storage`] is what a host uses, [`StorageBackend`] what a driver writes.
+//! Everything of [`storage_core`] is here too, and its [front page](storage_core) is the tour: what the handle does, what
+//! every backend promises, the kinds of errors, how to write a driver.
 //!
 //! # Features
 //! `local` (directories) and `memory`, both on.
