@@ -25,7 +25,7 @@ A PLACE is a location (a path, file:///dir/name, memory://name/key) or @data/KEY
 Roots and backends are chosen by settings: a settings file, then .env, then the environment, later wins.
     DATA_ROOT_DIRECTORY, SYSTEM_ROOT_DIRECTORY, CACHE_ROOT_DIRECTORY, STORAGE_BACKEND, STORAGE_LOCAL_DURABILITY
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 denied, 130 interrupted.";
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 denied, 130 interrupted, 143 terminated.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -60,10 +60,13 @@ pub(crate) enum Command {
     },
 }
 
-/// Files are kept as <md5>/<name>, text as text_<md5>.txt, so that the same bytes are stored once.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "An input that exists is a path; scheme:// makes a location; what looks like a path and is \
-                        missing is an error; all else is text.\nJSON: input, key, uri, size, md5, written.")]
+#[command(
+    after_help = "Files are kept as <md5>/<name>, text as text_<md5>.txt, so that the same bytes are stored once.\n\
+                  An input that exists is a path; scheme:// makes a location; what looks like a path and is missing \
+                  is an error; all else is text.\n\
+                  JSON: input, key, uri, size, md5, written."
+)]
 pub(crate) struct AddArgs {
     /// Files, directories (for all files in them), locations, or text
     #[arg(required = true, value_name = "INPUT")]
@@ -76,10 +79,11 @@ pub(crate) struct AddArgs {
     pub(crate) path: bool,
 }
 
-/// One level of keys and prefixes in ascending order of their bytes.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "JSON: key, uri, size, etag, last_modified; for a common prefix: prefix, uri; for a name that \
-                        no key can express: skipped, reason.")]
+#[command(
+    after_help = "Keys and common prefixes come in ascending order of their bytes.\nJSON: key, uri, size, etag, last_modified; for a common prefix: prefix, uri; for a name that \
+                        no key can express: skipped, reason."
+)]
 pub(crate) struct ListArgs {
     /// What to list
     #[arg(default_value = "@data")]
@@ -89,9 +93,11 @@ pub(crate) struct ListArgs {
     pub(crate) recursive: bool,
 }
 
-/// A destination that ends in '/', or is a directory or a whole root, takes the name of the source.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "JSON, for each object: from, to, size.")]
+#[command(
+    after_help = "A destination that ends in '/', or is a directory or a whole root, takes the name of the source.\n\
+                  JSON, for each object: from, to, size."
+)]
 pub(crate) struct TransferArgs {
     /// Where from
     #[arg(value_name = "FROM")]
