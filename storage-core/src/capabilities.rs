@@ -120,13 +120,29 @@ impl Capabilities {
 
     /// Every condition of the contract kept, atomically; for drivers that hold their own lock.
     #[must_use]
-    pub fn with_all_conditions(mut self) -> Self {
-        self.put_create_only = Support::Yes;
-        self.put_if_match = Support::Yes;
-        self.writer_create_only = Support::Yes;
-        self.writer_if_match = Support::Yes;
-        self.copy_create_only = Support::Yes;
-        self.delete_if_match = Support::Yes;
+    pub fn with_all_conditions(self) -> Self {
+        self.with_conditions(Support::Yes)
+    }
+
+    pub(crate) fn with_conditions(mut self, support: Support) -> Self {
+        self.put_create_only = support;
+        self.put_if_match = support;
+        self.writer_create_only = support;
+        self.writer_if_match = support;
+        self.copy_create_only = support;
+        self.delete_if_match = support;
         self
+    }
+
+    /// Whether each of the conditional writes is kept.
+    pub fn conditions(&self) -> [Support; 6] {
+        [
+            self.put_create_only,
+            self.put_if_match,
+            self.writer_create_only,
+            self.writer_if_match,
+            self.copy_create_only,
+            self.delete_if_match,
+        ]
     }
 }

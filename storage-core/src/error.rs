@@ -283,13 +283,6 @@ impl Error {
         self
     }
 
-    /// Names the backend.
-    #[must_use]
-    pub fn with_backend(mut self, backend: impl Into<Cow<'static, str>>) -> Self {
-        self.0.backend = Some(backend.into());
-        self
-    }
-
     /// Names the key, as its caller wrote it.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<Box<str>>) -> Self {

@@ -23,11 +23,6 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Whether there is no condition.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// Judges the conditions on an object that exists; for drivers whose medium does not do it.
     pub fn check(&self, meta: &ObjectMeta) -> Result<()> {
         let modified = whole_seconds(meta.last_modified);

@@ -52,14 +52,7 @@ fn put_there_by(origin: &Origin) -> (Option<&str>, Option<&Source>) {
 }
 
 fn in_words(capabilities: &Capabilities) -> String {
-    let conditions = [
-        capabilities.put_create_only,
-        capabilities.put_if_match,
-        capabilities.writer_create_only,
-        capabilities.writer_if_match,
-        capabilities.copy_create_only,
-        capabilities.delete_if_match,
-    ];
+    let conditions = capabilities.conditions();
     let conditions = if conditions.iter().all(|support| *support == Support::Yes) {
         "all conditions"
     } else if conditions.contains(&Support::Unprobed) {

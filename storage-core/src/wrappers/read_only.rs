@@ -43,13 +43,7 @@ impl StorageBackend for ReadOnly {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let mut capabilities = self.inner.capabilities();
-        capabilities.put_create_only = Support::No;
-        capabilities.put_if_match = Support::No;
-        capabilities.writer_create_only = Support::No;
-        capabilities.writer_if_match = Support::No;
-        capabilities.copy_create_only = Support::No;
-        capabilities.delete_if_match = Support::No;
+        let mut capabilities = self.inner.capabilities().with_conditions(Support::No);
         capabilities.atomic_rename = false;
         capabilities.late_commit = false;
         capabilities
