@@ -12,8 +12,6 @@ pub(crate) struct LocalHarness {
     options: LocalOptions,
     /// Where the directories are made.
     parent: PathBuf,
-    /// Holds what must not exist.
-    nowhere: TempDir,
 }
 
 /// A file system in memory, on which listings meet other anomalies than on a disk; and the room that it must have.
@@ -24,7 +22,7 @@ impl LocalHarness {
     /// Roots that are opened with this durability, through Linux's own calls or the portable ones.
     pub(crate) fn new(durability: Durability, portable: bool) -> Self {
         let options = LocalOptions::new().durability(durability).portable(portable);
-        Self { options, parent: std::env::temp_dir(), nowhere: TempDir::new().unwrap() }
+        Self { options, parent: std::env::temp_dir() }
     }
 
     /// The same in memory, where the machine has a file system there with enough room.
@@ -50,7 +48,8 @@ impl Harness for LocalHarness {
     }
 
     async fn missing(&self) -> Storage {
-        self.open(self.nowhere.path().join("missing"))
+        let gone = TempDir::new().unwrap();
+        self.open(gone.path())
     }
 
     async fn attach(&self, address: &str) -> Storage {
