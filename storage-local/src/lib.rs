@@ -3,7 +3,8 @@
 //! # Guarantees
 //! Every put, copy, move and delete is one atomic step, for readers, for other processes and after a crash
 //! ([`Durability`]). Conditions are atomic across processes. Symbolic links are followed as long as they stay inside the
-//! root; one that leads out is `PermissionDenied`, and none is ever written through.
+//! root; one that leads out is `PermissionDenied`, and none is ever written through. A link to a directory is a way to what
+//! is under it and no object: a write to its name is `Unsupported`. A move between two mounts is `Unsupported` as well.
 //!
 //! # Layout
 //! The key `a/b` is the file `a/b`. Three kinds of names are the driver's own, and all begin with `.%`:
@@ -18,7 +19,8 @@
 //!
 //! # Cost
 //! One hop to the blocking pool for each operation, page of a listing or mebibyte of a stream; none for get and head of
-//! a small object in the page cache (on Linux). The methods need a running tokio runtime.
+//! a small object in the page cache (on Linux): those do not notice that the root itself was moved away, everything else
+//! does. A sweep looks into every directory. The methods need a running tokio runtime.
 
 mod attributes;
 mod blocking;
