@@ -1,22 +1,19 @@
-//! One directory of a listing: its names, read in one piece and put in the order of keys.
+//! One directory of a listing: its names in the order of keys, a window of them at a time.
 
 use std::cmp::Ordering;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, fstat, openat, statat};
-use rustix::io::Errno;
-use storage_core::{Key, MAX_KEY_LEN, Result};
+use storage_core::Result;
 
 use crate::errors::{doing, is_missing};
-use crate::lock::DirLock;
-use crate::names::{self, Name, OLD};
 use crate::promote;
-use crate::root::{DIRECTORY, DIRECTORY_BENEATH, OpenRoot};
-use crate::stat::{Inode, changed_nanos, found, modified_nanos, now_nanos};
+use crate::root::{DIRECTORY_BENEATH, OpenRoot};
+use crate::scan::{Scan, Scanned};
+use crate::stat::Inode;
 
-/// Two changes of a directory within this time may leave it with the same time stamp, on kernels that take the time
-/// from the timer tick.
-const CLOCK_TICK_NANOS: i128 = 20_000_000;
+/// The names that are held at once. A directory of more is read again for each window, so that the memory of a listing
+/// does not grow with its directories.
+const WINDOW: usize = 64 * 1024;
 
 /// A directory whose names are part of a listing.
 pub(crate) struct Level {
@@ -25,16 +22,22 @@ pub(crate) struct Level {
     /// The directory's path in the root.
     pub(crate) path: String,
     pub(crate) inode: Inode,
-    pub(crate) names: std::vec::IntoIter<Item>,
+    pub(crate) directory: OwnedFd,
+    /// What every name begins with.
+    start: String,
+    names: std::vec::IntoIter<Item>,
+    /// The last name of the window, where there are more after it.
+    more_after: Option<Item>,
 }
 
 /// A name in the order of keys. A directory stands there twice: as the object of its own name, and as the level of
 /// what is under it.
+#[derive(Clone)]
 pub(crate) struct Item {
-    pub(crate) segment: String,
+    pub(crate) segment: Box<str>,
     pub(crate) kind: Kind,
     /// The path from the level's directory, where it is not the segment itself.
-    path: Option<Box<str>>,
+    pub(crate) path: Option<Box<str>>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -45,6 +48,52 @@ pub(crate) enum Kind {
     Level,
     /// A name that no key can express, and why.
     Inexpressible(Box<str>),
+}
+
+impl Level {
+    /// Reads the names of a directory that begin with `start`; with `any`, one that is a key is enough.
+    pub(crate) fn read(
+        root: &OpenRoot,
+        directory: OwnedFd,
+        path: String,
+        prefix: String,
+        start: &str,
+        any: bool,
+    ) -> Result<Self> {
+        let inode = Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?;
+        let (start, names) = (start.to_owned(), Vec::new().into_iter());
+        let mut level = Self { prefix, path, inode, directory, start, names, more_after: None };
+        level.read_window(root, any)?;
+        Ok(level)
+    }
+
+    /// The next name.
+    pub(crate) fn next(&mut self, root: &OpenRoot) -> Result<Option<Item>> {
+        if self.names.len() == 0 && self.more_after.is_some() {
+            self.read_window(root, false)?;
+        }
+        Ok(self.names.next())
+    }
+
+    fn read_window(&mut self, root: &OpenRoot, any: bool) -> Result<()> {
+        let mut locked = root.sys.has_gaps();
+        let mut recovered = false;
+        let window = loop {
+            let mut window = Window { after: self.more_after.clone(), ..Window::default() };
+            let (prefix, start) = (&self.prefix, &self.start);
+            let mut scan = Scan { prefix, start, locked, any, window: &mut window, interrupted: false };
+            if scan.run(&self.directory, "", "")? == Scanned::Unsteady {
+                locked = true;
+            } else if scan.interrupted && !recovered {
+                promote::recover(root).map_err(doing("cannot finish an interrupted write"))?;
+                recovered = true;
+            } else {
+                break window;
+            }
+        };
+        (self.names, self.more_after) = window.finish();
+        Ok(())
+    }
 }
 
 impl Item {
@@ -58,28 +107,42 @@ pub(crate) fn join(level: &str, name: &str) -> String {
     if level.is_empty() { name.to_owned() } else { format!("{level}/{name}") }
 }
 
-/// Reads a directory: the names whose segment begins with `start`, sorted.
-pub(crate) fn read_level(
-    root: &OpenRoot,
-    directory: &OwnedFd,
-    path: String,
-    prefix: String,
-    start: &str,
-) -> Result<Level> {
-    let read = || {
-        let locked = root.sys.has_gaps();
-        let mut reading = Reading { prefix: &prefix, start, locked, items: Vec::new(), interrupted: false };
-        reading.read(directory, "", "").map(|()| reading)
-    };
-    let mut reading = read()?;
-    if reading.interrupted {
-        promote::recover(root).map_err(doing("cannot finish an interrupted write"))?;
-        reading = read()?;
+/// The first names after a given one, in whatever order they come in.
+#[derive(Default)]
+pub(crate) struct Window {
+    after: Option<Item>,
+    items: Vec<Item>,
+    /// The last name that can be part of the window, once there are too many.
+    last: Option<Item>,
+}
+
+impl Window {
+    pub(crate) fn add(&mut self, item: Item) {
+        let is_before = self.after.as_ref().is_some_and(|after| order(&item, after) != Ordering::Greater);
+        let is_behind = self.last.as_ref().is_some_and(|last| order(&item, last) == Ordering::Greater);
+        if is_before || is_behind {
+            return;
+        }
+        self.items.push(item);
+        if self.items.len() >= 2 * WINDOW {
+            self.cut();
+        }
     }
-    let mut items = reading.items;
-    items.sort_unstable_by(order);
-    let inode = Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?;
-    Ok(Level { prefix, path, inode, names: items.into_iter() })
+
+    fn cut(&mut self) {
+        if self.items.len() > WINDOW {
+            let (_, last, _) = self.items.select_nth_unstable_by(WINDOW - 1, order);
+            self.last = Some(last.clone());
+            self.items.truncate(WINDOW);
+        }
+    }
+
+    /// The window in order, and its last name if there are more after it.
+    fn finish(mut self) -> (std::vec::IntoIter<Item>, Option<Item>) {
+        self.cut();
+        self.items.sort_unstable_by(order);
+        (self.items.into_iter(), self.last)
+    }
 }
 
 /// The order of `segment` and `segment/` among all keys (rule L01).
@@ -92,118 +155,58 @@ fn order(one: &Item, other: &Item) -> Ordering {
     })
 }
 
-struct Reading<'a> {
-    prefix: &'a str,
-    start: &'a str,
-    /// It may not be read while others may change it.
-    locked: bool,
-    items: Vec<Item>,
-    /// A crash has left an object without its name.
-    interrupted: bool,
-}
-
-impl Reading<'_> {
-    /// Reads a directory in one piece. `cut` holds the pieces of a long segment that the directories above make up, and
-    /// `below` their path from the level.
-    fn read(&mut self, directory: &OwnedFd, cut: &str, below: &str) -> Result<()> {
-        for (name, kind) in stable_entries(directory, self.locked)? {
-            let Ok(name) = str::from_utf8(&name) else {
-                self.skip(&String::from_utf8_lossy(&name), "the name is not UTF-8");
-                continue;
-            };
-            match names::read(name, cut) {
-                Name::Own => self.interrupted |= self.locked && name.starts_with(OLD),
-                Name::Foreign(reason) => self.skip(name, reason),
-                Name::Piece(piece) => {
-                    let cut = format!("{cut}{piece}");
-                    if kind != FileType::Directory || cut.len() > MAX_KEY_LEN {
-                        self.skip(name, "it is no directory that holds the rest of a long name");
-                        continue;
-                    }
-                    let rest = found(openat(directory, name, DIRECTORY, Mode::empty()));
-                    if let Some(rest) = rest.map_err(doing("cannot open a directory of the listing"))? {
-                        self.read(&rest, &cut, &join(below, name))?;
-                    }
-                }
-                Name::Segment(segment) if segment.starts_with(self.start) => {
-                    let path = (!below.is_empty() || *segment != *name).then(|| join(below, name).into());
-                    self.push(segment.into_owned(), path, kind);
-                }
-                Name::Segment(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, segment: String, path: Option<Box<str>>, kind: FileType) {
-        if let Err(error) = Key::new(format!("{}{segment}", self.prefix)) {
-            return self.skip(&segment, error.message());
-        }
-        match kind {
-            FileType::RegularFile => self.items.push(Item { segment, kind: Kind::Object, path }),
-            // Which of the two a link is shows when it is listed.
-            FileType::Directory | FileType::Symlink => {
-                self.items.push(Item { segment: segment.clone(), kind: Kind::Object, path: path.clone() });
-                self.items.push(Item { segment, kind: Kind::Level, path });
-            }
-            _ => self.skip(&segment, "it is neither a file nor a directory"),
-        }
-    }
-
-    fn skip(&mut self, name: &str, reason: &str) {
-        if name.starts_with(self.start) {
-            let kind = Kind::Inexpressible(reason.into());
-            self.items.push(Item { segment: name.to_owned(), kind, path: None });
-        }
-    }
-}
-
-type Entries = Vec<(Box<[u8]>, FileType)>;
-
-/// All names of a directory, none missed: a scan during which the directory changed can miss names that existed all the
-/// time (rule L09), so it is repeated while nobody may change it.
-fn stable_entries(directory: &OwnedFd, locked: bool) -> Result<Entries> {
-    let stamp = || fstat(directory).map(|stat| (modified_nanos(&stat), changed_nanos(&stat)));
-    let looking = doing("cannot look at the directory");
-    let before = stamp().map_err(&looking)?;
-    let settled = now_nanos() - before.0.max(before.1) > CLOCK_TICK_NANOS;
-    if settled && !locked {
-        let entries = entries(directory.as_fd())?;
-        if stamp().map_err(&looking)? == before {
-            return Ok(entries);
-        }
-    }
-    let _lock = DirLock::shared(directory)?;
-    entries(directory.as_fd())
-}
-
-fn entries(directory: BorrowedFd<'_>) -> Result<Entries> {
-    let reading = doing("cannot read the directory");
-    let mut entries = Vec::new();
-    for entry in Dir::read_from(directory).map_err(&reading)? {
-        let entry = entry.map_err(&reading)?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                Err(Errno::NOENT) => continue,
-                Err(errno) => return Err(reading(errno)),
-            },
-            kind => kind,
-        };
-        entries.push((name.to_bytes().into(), kind));
-    }
-    Ok(entries)
-}
-
 /// Opens a directory of the listing; `None` where it is gone meanwhile.
 pub(crate) fn open_level(root: &OpenRoot, path: &str) -> rustix::io::Result<Option<OwnedFd>> {
     match root.sys.open_beneath(root.fd.as_fd(), path, DIRECTORY_BENEATH) {
         Ok(directory) => Ok(Some(directory)),
         Err(errno) if is_missing(errno) => Ok(None),
         Err(errno) => Err(errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(number: usize) -> Item {
+        Item { segment: format!("{number:08}").into(), kind: Kind::Object, path: None }
+    }
+
+    #[test]
+    fn l11_windows_in_any_order_make_up_the_whole_in_order() {
+        let count = 5 * WINDOW / 2;
+        // Every number once, far from its neighbours.
+        let scattered = || (0..count).map(|i| item(i * 99_991 % count));
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let mut window = Window { after, ..Window::default() };
+            for item in scattered() {
+                window.add(item);
+                assert!(window.items.len() < 2 * WINDOW, "the window is bounded");
+            }
+            let (items, more_after) = window.finish();
+            seen.extend(items.map(|item| item.segment));
+            after = more_after;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert!(
+            seen.iter().map(|segment| &**segment).eq((0..count)
+                .map(|i| item(i).segment)
+                .collect::<Vec<_>>()
+                .iter()
+                .map(|s| &**s))
+        );
+    }
+
+    #[test]
+    fn l01_a_level_stands_where_its_keys_do() {
+        let level = |segment: &str| Item { segment: segment.into(), kind: Kind::Level, path: None };
+        let object = |segment: &str| Item { segment: segment.into(), kind: Kind::Object, path: None };
+        let mut items = [level("a"), object("a0"), object("a"), object("a-"), level("a-"), object("a.b"), object("é")];
+        items.sort_by(order);
+        let text = |item: &Item| format!("{}{}", item.segment, if item.kind == Kind::Level { "/" } else { "" });
+        assert_eq!(items.each_ref().map(text), ["a", "a-", "a-/", "a.b", "a/", "a0", "é"]);
     }
 }

@@ -39,6 +39,7 @@ mod options;
 mod promote;
 mod read;
 mod root;
+mod scan;
 mod stat;
 mod sweep;
 mod sys;

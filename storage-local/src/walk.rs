@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use storage_core::{Entry, Key, ListOptions, Page, Prefix, Result, Skipped, Token};
 
 use crate::errors::{doing, failed};
-use crate::level::{Item, Kind, Level, open_level, read_level};
+use crate::level::{Item, Kind, Level, open_level};
 use crate::locate::{open_object, open_parent};
 use crate::names::{self, split};
 use crate::root::OpenRoot;
@@ -38,7 +38,7 @@ impl Walk {
         let path = level.strip_suffix('/').map(names::path).unwrap_or_default();
         let (level, start, path) = (level.to_owned(), start.to_owned(), path.into_owned());
         let mut walk = Self { root, query, from, levels: Vec::new(), above: Vec::new(), skipped: Vec::new() };
-        walk.enter(path, level, &start)?;
+        walk.enter(path, level, &start, false)?;
         Ok(walk)
     }
 
@@ -50,7 +50,7 @@ impl Walk {
             let Some(level) = self.levels.last_mut() else {
                 return Ok(Page { entries, skipped: std::mem::take(&mut self.skipped), resume: None });
             };
-            match level.names.next() {
+            match level.next(&self.root)? {
                 Some(item) => entries.extend(self.visit(item)?),
                 None => {
                     self.levels.pop();
@@ -66,7 +66,7 @@ impl Walk {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let (text, path) = (format!("{}{}", level.prefix, item.segment), item.path_in(&level.path));
         match item.kind {
-            Kind::Object if self.is_wanted(&text) => self.object(text, &path),
+            Kind::Object if self.is_wanted(&text) => self.object(text, &path, item.path.is_none()),
             Kind::Level if self.query.delimited => {
                 let text = text + "/";
                 match self.is_wanted(&text) && self.holds_key(&path, &text)? {
@@ -77,7 +77,7 @@ impl Walk {
             Kind::Level => {
                 let text = text + "/";
                 if self.may_hold_wanted(&text) {
-                    self.enter(path, text, "")?;
+                    self.enter(path, text, "", false)?;
                 }
                 Ok(None)
             }
@@ -89,8 +89,8 @@ impl Walk {
         }
     }
 
-    fn object(&mut self, text: String, path: &str) -> Result<Option<Entry>> {
-        match self.stat(path) {
+    fn object(&mut self, text: String, path: &str, in_level: bool) -> Result<Option<Entry>> {
+        match self.stat(path, in_level) {
             Ok(Found::Object(stat)) => Ok(Some(Entry::Object(stat::meta(&Key::new(text)?, &stat)))),
             Ok(Found::Nothing) => Ok(None),
             Ok(Found::Dangling) => {
@@ -106,7 +106,14 @@ impl Walk {
     }
 
     /// The object at a path, looked up now: it may have become a directory since the directory was read.
-    fn stat(&self, path: &str) -> rustix::io::Result<Found> {
+    fn stat(&self, path: &str, in_level: bool) -> rustix::io::Result<Found> {
+        if in_level
+            && let Some(level) = self.levels.last()
+            && let Ok(stat) = statat(&level.directory, split(path).1, AtFlags::SYMLINK_NOFOLLOW)
+            && is_file(&stat)
+        {
+            return Ok(Found::Object(stat));
+        }
         let parent = match open_parent(&self.root, path) {
             Err(errno) if crate::errors::is_missing(errno) => return Ok(Found::Nothing),
             parent => parent?,
@@ -125,7 +132,7 @@ impl Walk {
     }
 
     /// Goes down into a directory, unless it is gone, or a link leads back to where the walk came from.
-    fn enter(&mut self, path: String, prefix: String, start: &str) -> Result<()> {
+    fn enter(&mut self, path: String, prefix: String, start: &str, any: bool) -> Result<()> {
         let directory = match open_level(&self.root, &path) {
             Ok(Some(directory)) => directory,
             Ok(None) => return Ok(()),
@@ -138,13 +145,17 @@ impl Walk {
             self.skip(prefix, "the symbolic link leads back to a directory above it");
             return Ok(());
         }
-        let level = read_level(&self.root, &directory, path, prefix, start)?;
-        self.levels.push(level);
+        self.levels.push(Level::read(&self.root, directory, path, prefix, start, any)?);
         Ok(())
     }
 
     /// Whether there is any key under a directory; an empty one is no common prefix (rule L08).
     fn holds_key(&self, path: &str, text: &str) -> Result<bool> {
+        // The first file that a look meets may be deleted before it is listed; then all of them are looked at.
+        Ok(self.finds_key(path, text, true)? || self.finds_key(path, text, false)?)
+    }
+
+    fn finds_key(&self, path: &str, text: &str, any: bool) -> Result<bool> {
         let mut walk = Walk {
             root: Arc::clone(&self.root),
             query: ListOptions::new().page_size(1),
@@ -153,7 +164,7 @@ impl Walk {
             above: self.above.iter().copied().chain(self.levels.iter().map(|level| level.inode)).collect(),
             skipped: Vec::new(),
         };
-        walk.enter(path.to_owned(), text.to_owned(), "")?;
+        walk.enter(path.to_owned(), text.to_owned(), "", any)?;
         Ok(!walk.page()?.entries.is_empty())
     }
 
