@@ -97,6 +97,11 @@ impl Level {
 }
 
 impl Item {
+    /// What the item's place in the order depends on.
+    fn place(&self) -> (&str, bool) {
+        (&self.segment, self.kind == Kind::Level)
+    }
+
     /// The path of the item's file in the root.
     pub(crate) fn path_in(&self, level: &str) -> String {
         join(level, self.path.as_deref().unwrap_or(&self.segment))
@@ -117,9 +122,18 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// Whether the segment, as an object or as a level, can be part of the window; asked before anything is made of it.
+    pub(crate) fn wants(&self, segment: &str) -> bool {
+        let is_before =
+            self.after.as_ref().is_some_and(|after| order((segment, true), after.place()) != Ordering::Greater);
+        let is_behind =
+            self.last.as_ref().is_some_and(|last| order((segment, false), last.place()) == Ordering::Greater);
+        !is_before && !is_behind
+    }
+
     pub(crate) fn add(&mut self, item: Item) {
-        let is_before = self.after.as_ref().is_some_and(|after| order(&item, after) != Ordering::Greater);
-        let is_behind = self.last.as_ref().is_some_and(|last| order(&item, last) == Ordering::Greater);
+        let is_before = self.after.as_ref().is_some_and(|after| in_order(&item, after) != Ordering::Greater);
+        let is_behind = self.last.as_ref().is_some_and(|last| in_order(&item, last) == Ordering::Greater);
         if is_before || is_behind {
             return;
         }
@@ -131,7 +145,7 @@ impl Window {
 
     fn cut(&mut self) {
         if self.items.len() > WINDOW {
-            let (_, last, _) = self.items.select_nth_unstable_by(WINDOW - 1, order);
+            let (_, last, _) = self.items.select_nth_unstable_by(WINDOW - 1, in_order);
             self.last = Some(last.clone());
             self.items.truncate(WINDOW);
         }
@@ -140,18 +154,22 @@ impl Window {
     /// The window in order, and its last name if there are more after it.
     fn finish(mut self) -> (std::vec::IntoIter<Item>, Option<Item>) {
         self.cut();
-        self.items.sort_unstable_by(order);
+        self.items.sort_unstable_by(in_order);
         (self.items.into_iter(), self.last)
     }
 }
 
-/// The order of `segment` and `segment/` among all keys (rule L01).
-fn order(one: &Item, other: &Item) -> Ordering {
-    let (a, b) = (one.segment.as_bytes(), other.segment.as_bytes());
+fn in_order(one: &Item, other: &Item) -> Ordering {
+    order(one.place(), other.place())
+}
+
+/// The order among all keys (rule L01) of a segment, or of the level `segment/`.
+fn order((one, one_is_level): (&str, bool), (other, other_is_level): (&str, bool)) -> Ordering {
+    let (a, b) = (one.as_bytes(), other.as_bytes());
     let common = a.len().min(b.len());
     a[..common].cmp(&b[..common]).then_with(|| {
-        let next = |bytes: &[u8], kind: &Kind| bytes.get(common).copied().or((*kind == Kind::Level).then_some(b'/'));
-        next(a, &one.kind).cmp(&next(b, &other.kind))
+        let next = |bytes: &[u8], is_level: bool| bytes.get(common).copied().or(is_level.then_some(b'/'));
+        next(a, one_is_level).cmp(&next(b, other_is_level))
     })
 }
 
@@ -205,7 +223,7 @@ mod tests {
         let level = |segment: &str| Item { segment: segment.into(), kind: Kind::Level, path: None };
         let object = |segment: &str| Item { segment: segment.into(), kind: Kind::Object, path: None };
         let mut items = [level("a"), object("a0"), object("a"), object("a-"), level("a-"), object("a.b"), object("é")];
-        items.sort_by(order);
+        items.sort_by(in_order);
         let text = |item: &Item| format!("{}{}", item.segment, if item.kind == Kind::Level { "/" } else { "" });
         assert_eq!(items.each_ref().map(text), ["a", "a-", "a-/", "a.b", "a/", "a0", "é"]);
     }

@@ -20,7 +20,8 @@
 //! # Cost
 //! One hop to the blocking pool for each operation, page of a listing or mebibyte of a stream; none for get and head of
 //! a small object in the page cache (on Linux): those do not notice that the root itself was moved away, everything else
-//! does. A sweep looks into every directory. The methods need a running tokio runtime.
+//! does. A sweep looks into every directory. A listing reads a directory once for each 65,536 names in it. The
+//! methods need a running tokio runtime.
 
 mod attributes;
 mod blocking;

@@ -103,7 +103,7 @@ impl Scan<'_> {
             }
             Name::Foreign(reason) => self.skip(name, reason),
             Name::Piece(piece) => return self.rest_of_name(directory, name, kind, &format!("{cut}{piece}"), below),
-            Name::Segment(segment) if segment.starts_with(self.start) => {
+            Name::Segment(segment) if segment.starts_with(self.start) && self.window.wants(&segment) => {
                 let path = (!below.is_empty() || *segment != *name).then(|| join(below, name).into());
                 self.segment(segment.into(), path, kind)
             }
@@ -155,7 +155,7 @@ impl Scan<'_> {
     }
 
     fn skip(&mut self, name: &str, reason: &str) -> ControlFlow<Scanned> {
-        if name.starts_with(self.start) {
+        if name.starts_with(self.start) && self.window.wants(name) {
             let kind = Kind::Inexpressible(reason.into());
             self.window.add(Item { segment: name.into(), kind, path: None });
         }
