@@ -221,6 +221,9 @@ async fn worker() {
 #[tokio::test]
 async fn s06_a_missing_permission_changes_nothing() {
     const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() {
+        return println!("skipped: only root can run a program as somebody else");
+    }
     for portable in BOTH_PATHS {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
@@ -229,9 +232,7 @@ async fn s06_a_missing_permission_changes_nothing() {
             storage.put(key, "old").await.unwrap();
         }
         drop(storage);
-        if let Err(error) = chown(root.join("open"), Some(NOBODY), None) {
-            return println!("skipped: this process cannot give files away: {error}");
-        }
+        chown(root.join("open"), Some(NOBODY), None).unwrap();
         fs::create_dir_all(root.join(".%ctl/tmp")).unwrap();
         for (path, mode) in [("", 0o755), ("closed", 0o755), ("secret", 0o700), (".%ctl/tmp", 0o777)] {
             fs::set_permissions(root.join(path), fs::Permissions::from_mode(mode)).unwrap();
