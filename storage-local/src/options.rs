@@ -22,7 +22,9 @@ pub struct LocalOptions {
     pub create: bool,
     /// What an Ok means after a crash.
     pub durability: Durability,
-    /// Use only calls that every Unix has, none of Linux's own.
+    /// Use only calls that every Unix has, none of Linux's own; taken by itself where the system or the file system lacks
+    /// these. All handles on a directory should take the same way: there, an object whose key becomes a level as well has
+    /// no name for a moment, for which only handles that take this way wait.
     pub portable: bool,
     /// How it is found out whether the file system takes different names for one (rule K10).
     pub folding: FoldingProbe,

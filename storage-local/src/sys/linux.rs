@@ -3,15 +3,31 @@
 use std::io::IoSliceMut;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, RenameFlags, ResolveFlags, openat2, renameat_with};
+use rustix::fs::{Mode, OFlags, RenameFlags, ResolveFlags, fstatfs, openat2, renameat_with};
 use rustix::io::{Errno, ReadWriteFlags, Result, preadv2};
 
 use super::At;
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 
-/// Whether the kernel has `openat2` (5.6) and nothing forbids it.
+/// File systems that cannot exchange two names, or not always: network ones and those of programs (linux/magic.h).
+const NO_EXCHANGE: [u32; 8] = [
+    0x6969,      // NFS
+    0x517b,      // SMB
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB 2 and later
+    0x6573_5546, // FUSE
+    0x0102_1997, // 9P
+    0x00c3_6400, // Ceph
+    0x5346_414f, // AFS
+];
+
+/// Whether the kernel has `openat2` (5.6), nothing forbids it, and the file system can exchange names.
 pub(super) fn works(root: BorrowedFd<'_>) -> bool {
+    // The numbers have 32 bits, whatever the field has.
+    if fstatfs(root).is_ok_and(|stat| NO_EXCHANGE.contains(&(stat.f_type as u32))) {
+        return false;
+    }
     let tried = open_beneath(root, ".", OFlags::DIRECTORY | OFlags::CLOEXEC);
     // Whatever else fails, such as too many open files, passes, or fails the operation that comes next.
     !matches!(tried, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))
