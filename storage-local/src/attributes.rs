@@ -15,6 +15,12 @@ const NAME: &str = "user.storage.attributes";
 /// The largest value that any common file system takes.
 const VALUE_MAX: usize = 64 * 1024;
 
+/// Whether the file system keeps attributes, by asking its root directory; nothing is written.
+pub(crate) fn are_kept(root: BorrowedFd<'_>) -> bool {
+    let mut none = [MaybeUninit::<u8>::uninit(); 16];
+    !matches!(fgetxattr(root, NAME, &mut none), Err(Errno::OPNOTSUPP))
+}
+
 /// Stores attributes with a file. `Unsupported` where the file system has no extended attributes.
 pub(crate) fn store(file: BorrowedFd<'_>, attributes: &Attributes) -> Result<()> {
     if attributes.is_empty() {

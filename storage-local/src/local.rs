@@ -74,7 +74,8 @@ impl StorageBackend for Local {
         capabilities.max_object_size = i64::MAX as u64;
         capabilities.etag = ETagKind::Unique;
         capabilities.last_modified_precision = Duration::from_nanos(1);
-        capabilities.attributes = true;
+        // Taken for granted until the directory has been opened, which `probe` does.
+        capabilities.attributes = self.root.cached().is_none_or(|open| open.attributes);
         capabilities.atomic_rename = true;
         capabilities.shared = true;
         capabilities.durable = self.root.options.durability == Durability::Full;

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timestamps, fstat, futimens, mkdira
 use rustix::io::{Errno, retry_on_intr};
 use storage_core::{Error, ErrorKind, Result};
 
+use crate::attributes;
 use crate::errors::{doing, failed};
 use crate::folding::PROBE;
 use crate::names::CONTROL;
@@ -38,6 +39,8 @@ pub(crate) struct OpenRoot {
     pub(crate) fd: OwnedFd,
     pub(crate) sys: Sys,
     pub(crate) durable: bool,
+    /// The file system keeps attributes with a file.
+    pub(crate) attributes: bool,
     inode: Inode,
     /// The file system has been found good for writing.
     proven: AtomicBool,
@@ -97,6 +100,7 @@ impl Root {
             inode: Inode::of_open(fd.as_fd()).map_err(doing("cannot look at the root"))?,
             sys: Sys::choose(self.options.portable, fd.as_fd()),
             durable: self.options.durability == Durability::Full,
+            attributes: attributes::are_kept(fd.as_fd()),
             proven: AtomicBool::new(false),
             temporaries: Mutex::new(None),
             fd,

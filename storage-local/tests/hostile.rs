@@ -10,18 +10,12 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::Duration;
 
-use storage_core::{DeleteOptions, ErrorKind, ListOptions, Prefix, PutOptions, Storage, SweepOptions};
-use support::{leftovers, open};
-
-const BOTH_PATHS: [bool; 2] = [false, true];
+use storage_core::{DeleteOptions, ErrorKind, ListOptions, Prefix, PutOptions, SweepOptions};
+use support::{BOTH_PATHS, keys, leftovers, open};
 
 /// Fails, and does not hang, where an operation never ends.
 async fn ends<T>(operation: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), operation).await.expect("the operation ends")
-}
-
-async fn keys(storage: &Storage) -> Vec<String> {
-    storage.list_all("").await.unwrap().into_iter().map(|meta| meta.key.to_string()).collect()
 }
 
 /// The states in which a crash leaves the portable promotion of `p/a`, after its record is written.

@@ -10,13 +10,7 @@ use std::time::Duration;
 
 use storage_core::{ErrorKind, ListOptions, Storage, SweepOptions};
 use storage_local::{FoldingProbe, Local, LocalOptions};
-use support::{leftovers, open};
-
-const BOTH_PATHS: [bool; 2] = [false, true];
-
-async fn keys(storage: &Storage) -> Vec<String> {
-    storage.list_all("").await.unwrap().into_iter().map(|meta| meta.key.to_string()).collect()
-}
+use support::{BOTH_PATHS, keys, leftovers, open};
 
 #[tokio::test]
 async fn k10_a_file_system_that_folds_names_is_refused() {

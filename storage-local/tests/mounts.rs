@@ -13,10 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use storage_core::{Attributes, CopyOptions, ErrorKind, PutOptions, Storage, SweepOptions};
-use support::{JOB, leftovers, open};
-
-const BOTH_PATHS: [bool; 2] = [false, true];
+use storage_core::{Attributes, CopyOptions, ErrorKind, PutOptions, SweepOptions};
+use support::{BOTH_PATHS, JOB, keys, leftovers, open};
 
 /// A mounted file system, unmounted when this is dropped.
 struct Mount(PathBuf);
@@ -48,12 +46,27 @@ async fn ends<T>(operation: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), operation).await.expect("the operation ends")
 }
 
-async fn keys(storage: &Storage) -> Vec<String> {
-    storage.list_all("").await.unwrap().into_iter().map(|meta| meta.key.to_string()).collect()
-}
-
 fn temporaries(root: &Path) -> usize {
     fs::read_dir(root.join(".%ctl/tmp")).map_or(0, Iterator::count)
+}
+
+#[tokio::test]
+async fn m05_a_file_system_without_attributes_says_so() {
+    for portable in BOTH_PATHS {
+        let directory = tempfile::tempdir().unwrap();
+        // The one common file system that has no extended attributes.
+        let Some(_mount) = Mount::new(directory.path(), &["-t", "ramfs", "ramfs"]) else { return };
+        let storage = open(directory.path(), portable);
+        let options = PutOptions::new().attributes(Attributes::new().content_type("text/plain"));
+        for _ in ["before the root was opened", "after"] {
+            let refused = storage.put_with("k", "x", options.clone()).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Unsupported, "{refused}");
+        }
+        assert!(!storage.probe().await.unwrap().attributes);
+        storage.put("k", "x").await.unwrap();
+        storage.copy("k", "copy").await.unwrap();
+        assert_eq!(storage.text("copy").await.unwrap(), "x");
+    }
 }
 
 #[tokio::test]

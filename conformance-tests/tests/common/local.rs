@@ -25,10 +25,13 @@ impl LocalHarness {
         Self { options, parent: std::env::temp_dir() }
     }
 
-    /// The same in memory, where the machine has a file system there with enough room.
+    /// The same in memory, where the machine has a file system there with enough room and extended
+    /// attributes.
     pub(crate) fn in_memory(mut self) -> Self {
         let room = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
-        if room >= ROOM {
+        let keeps_attributes =
+            |path| rustix::fs::getxattr(path, "user.none", &mut [0; 1][..]) != Err(rustix::io::Errno::OPNOTSUPP);
+        if room >= ROOM && keeps_attributes(MEMORY) {
             self.parent = PathBuf::from(MEMORY);
         }
         self

@@ -18,6 +18,14 @@ pub(crate) const JOB: &str = "STORAGE_LOCAL_TEST_JOB";
 /// Begins what a traced worker says in the end.
 pub(crate) const END: &str = "end: ";
 
+/// Linux's own calls, and those of every Unix.
+pub(crate) const BOTH_PATHS: [bool; 2] = [false, true];
+
+/// Every key of a root, in order.
+pub(crate) async fn keys(storage: &Storage) -> Vec<String> {
+    storage.list_all("").await.unwrap().into_iter().map(|meta| meta.key.to_string()).collect()
+}
+
 /// A root as the tests open it: not durable, so that they take no time that says nothing.
 pub(crate) fn open(path: &Path, portable: bool) -> Storage {
     let options = LocalOptions::new().create(true).portable(portable).durability(Durability::Fast);
