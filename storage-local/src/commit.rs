@@ -122,7 +122,7 @@ fn commit_in(
     if moved_on && root.durable {
         sync(temp.fd()).map_err(doing("cannot sync the file")).map_err(unsynced)?;
     }
-    sync_up(root, slot.at().dir, path).map_err(unsynced)?;
+    sync_up(root, &slot, path).map_err(unsynced)?;
     let stat = fstat(temp.fd()).map_err(doing("cannot look at the new object")).map_err(unsynced)?;
     Ok(Step::Done(result_of(&stat)))
 }
@@ -191,7 +191,7 @@ pub(crate) fn delete(gate: &Gate, root: &OpenRoot, path: &str, options: &DeleteO
             Err(Errno::ISDIR) => continue,
             Err(errno) => return Err(failed("cannot remove the object", errno)),
         }
-        sync_up(root, slot.at().dir, path).map_err(unsynced)?;
+        sync_up(root, &slot, path).map_err(unsynced)?;
         let emptied = format!("{path}/");
         prune(root, if slot.is_level() { &emptied } else { path });
         return Ok(true);
@@ -299,8 +299,8 @@ fn rename_in(
     if root.durable {
         sync(file.as_fd()).map_err(doing("cannot sync the file")).map_err(unsynced)?;
     }
-    sync_up(root, new.at().dir, to).map_err(unsynced)?;
-    sync_up(root, old.at().dir, from).map_err(unsynced)?;
+    sync_up(root, &new, to).map_err(unsynced)?;
+    sync_up(root, &old, from).map_err(unsynced)?;
     let emptied = format!("{from}/");
     prune(root, if old.is_level() { &emptied } else { from });
     let stat = fstat(&file).map_err(doing("cannot look at the object")).map_err(unsynced)?;

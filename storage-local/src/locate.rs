@@ -246,14 +246,19 @@ pub(crate) fn remove_empty(parent: BorrowedFd<'_>, name: impl rustix::path::Arg 
         && gone()
 }
 
-/// Syncs a changed directory and those above it: a directory newly made must not be lost with what is in it (rule W16).
-pub(crate) fn sync_up(root: &OpenRoot, changed: BorrowedFd<'_>, path: &str) -> storage_core::Result<()> {
+/// Syncs the directory of a changed slot and those above it: a directory newly made must not be lost with what is in it
+/// (rule W16).
+pub(crate) fn sync_up(root: &OpenRoot, changed: &Slot<'_>, path: &str) -> storage_core::Result<()> {
     if !root.durable {
         return Ok(());
     }
     let failed = crate::errors::doing("cannot sync the directory");
-    sync(changed).map_err(&failed)?;
-    let mut above = path;
+    sync(changed.at().dir).map_err(&failed)?;
+    // What is synced already: the level of the key's own name, or the directory that holds the name.
+    let mut above = if changed.is_level() { path } else { split(path).0 };
+    if above.is_empty() {
+        return Ok(());
+    }
     loop {
         (above, _) = split(above);
         // One that was pruned meanwhile held nothing any more.
