@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use storage_core::settings::STORAGE_LOCAL_DURABILITY;
-use storage_core::{Driver, Error, ErrorKind, Location, OpenOptions, Result, RootName, Settings, StorageBackend};
+use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, StorageBackend};
 
 use crate::{Durability, Local, LocalOptions};
 
@@ -38,10 +38,7 @@ impl Driver for LocalDriver {
         let Location::File(path) = container else {
             return Err(Error::invalid_input(format!("{container} is no directory")));
         };
-        let (path, local) = (path.clone(), local_options(options)?);
-        let opened = tokio::task::spawn_blocking(move || Local::open(path, local)).await;
-        let opened = opened.map_err(|error| Error::new(ErrorKind::Other, "the opening was cut off").with_source(error));
-        Ok(Arc::new(opened??))
+        Ok(Arc::new(Local::open(path, local_options(options)?)?))
     }
 }
 
