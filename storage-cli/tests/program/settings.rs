@@ -64,7 +64,13 @@ fn unprivileged(bench: &Bench, args: &[&str]) -> Run {
     if rustix::process::geteuid().is_root() {
         command.uid(65534).gid(65534);
     }
-    let run = Run::of(command.output().unwrap());
+    let run = loop {
+        match command.output() {
+            // Another test's child, which has not started its own program yet, still has the copy open.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => break Run::of(output.unwrap()),
+        }
+    };
     std::fs::set_permissions(bench.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
     run
 }
