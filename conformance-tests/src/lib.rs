@@ -44,10 +44,10 @@
 
 mod harness;
 mod hostile;
-mod intercept;
 mod process;
 pub mod rules;
 mod run;
+mod spy;
 mod support;
 mod table;
 mod variants;

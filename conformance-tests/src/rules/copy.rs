@@ -14,7 +14,7 @@ use storage_core::{
 };
 
 use crate::Harness;
-use crate::intercept::{Intercepted, in_pieces};
+use crate::spy::{Spy, in_pieces};
 use crate::support::{bytes, keys, kind};
 
 /// What is stored with `text`, where attributes are.
@@ -347,7 +347,7 @@ pub async fn x07_between_backends(harness: &dyn Harness) {
 
 /// Handles on one backend know it: a copy between them is the backend's own.
 async fn within_one_backend(storage: &Storage) {
-    let (whole, log) = Intercepted::new(storage).open();
+    let (whole, log) = Spy::new(storage).open();
     let [a, b] = [whole.sub("tenant-a").unwrap(), whole.sub("tenant-b/x").unwrap()];
     a.put("k", bytes(7, 100_000)).await.unwrap();
     log.clear();
@@ -364,7 +364,7 @@ async fn with_bounded_memory(source: &Storage, target: &Storage) {
     source.put("large", Bytes::from(vec![b'x'; LENGTH])).await.unwrap();
     let (held, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let (reading, seen) = (Arc::clone(&held), Arc::clone(&most));
-    let (from, _) = Intercepted::new(source)
+    let (from, _) = Spy::new(source)
         .answer(move |mut result| {
             let (reading, seen) = (Arc::clone(&reading), Arc::clone(&seen));
             result.body = in_pieces(result.body, 64 * 1024, move |piece| {
@@ -374,8 +374,7 @@ async fn with_bounded_memory(source: &Storage, target: &Storage) {
             result
         })
         .open();
-    let (to, _) =
-        Intercepted::new(target).writer(move |inner| Box::new(Releasing { inner, held: Arc::clone(&held) })).open();
+    let (to, _) = Spy::new(target).writer(move |inner| Box::new(Releasing { inner, held: Arc::clone(&held) })).open();
     from.copy_to("large", &to, "large", CopyOptions::new()).await.unwrap();
     let most = most.load(Ordering::Relaxed);
     assert!(most > 0 && most <= BOUND, "{most} bytes of {LENGTH} were held at once");

@@ -12,7 +12,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use storage_core::{Entry, Error, ErrorKind, ListOptions, Lister, Operation, Page, Prefix, Result, Storage};
 
 use crate::Harness;
-use crate::intercept::Intercepted;
+use crate::spy::Spy;
 use crate::support::{bytes, keys, kind, level};
 
 /// L08: A prefix under which the last object went is invisible, and so is a foreign empty directory. Emptied levels go
@@ -131,7 +131,7 @@ pub async fn l10_entries_carry_metadata(harness: &dyn Harness) {
     for (i, key) in ["a", "a/b", "c/d", "e"].into_iter().enumerate() {
         fixture.storage.put(key, bytes(i as u64, i * 1000)).await.unwrap();
     }
-    let (storage, log) = Intercepted::new(&fixture.storage).open();
+    let (storage, log) = Spy::new(&fixture.storage).open();
     let listed = storage.list_all("").await.unwrap();
     assert_eq!(log.count(Operation::Head) + log.count(Operation::Get), 0, "requests for single keys");
     assert_eq!(listed.len(), 4);
@@ -146,7 +146,7 @@ pub async fn l11_lazy(harness: &dyn Harness) {
     for i in 0..60 {
         fixture.storage.put(format!("k-{i:02}"), "").await.unwrap();
     }
-    let (storage, log) = Intercepted::new(&fixture.storage).open();
+    let (storage, log) = Spy::new(&fixture.storage).open();
     let mut entries = storage.list(ListOptions::new().page_size(10)).await.unwrap();
     assert_eq!(log.count(Operation::List), 0, "pages asked for before an entry is wanted");
     for wanted in 1..=60 {
@@ -228,7 +228,7 @@ pub async fn l13_failure_in_the_middle(harness: &dyn Harness) {
     }
     for fails in 1..=4 {
         let failing = || {
-            let (storage, _) = Intercepted::new(&fixture.storage)
+            let (storage, _) = Spy::new(&fixture.storage)
                 .lister(move |inner| Box::new(Failing { inner, left: Some(fails - 1) }))
                 .open();
             storage

@@ -10,7 +10,7 @@ use storage_core::{
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::Harness;
-use crate::intercept::{Intercepted, in_pieces};
+use crate::spy::{Spy, in_pieces};
 use crate::support::{bytes, kind};
 
 /// More than any driver's piece of a stream, and than two windows of a reader.
@@ -21,7 +21,7 @@ const LARGE: usize = 3 << 20;
 pub async fn r01_refused_ranges(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     fixture.storage.put("k", "0123456789").await.unwrap();
-    let (storage, log) = Intercepted::new(&fixture.storage).open();
+    let (storage, log) = Spy::new(&fixture.storage).open();
     let missing = harness.missing().await;
     let refused = [(5, 5), (0, 0), (6, 5), (u64::MAX, 0), (u64::MAX, u64::MAX), (10, 10), (99, 98)];
     let refused = refused.map(|(start, end)| ByteRange::Bounded { start, end });
@@ -127,7 +127,7 @@ pub async fn r06_many_ranges(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let data = bytes(6, 2 << 20);
     fixture.storage.put("k", data.clone()).await.unwrap();
-    let (storage, log) = Intercepted::new(&fixture.storage).open();
+    let (storage, log) = Spy::new(&fixture.storage).open();
 
     let ranges: [ByteRange; 10] = [
         (1_500_000..1_500_010).into(),
@@ -192,7 +192,7 @@ pub async fn r07_one_version(harness: &dyn Harness) {
         let (behind, data) = (behind.clone(), data.clone());
         Box::pin(async move { drop(behind.put("k", data).await.unwrap()) }) as _
     };
-    let (changing, _) = Intercepted::new(storage).after_get(overwrite).open();
+    let (changing, _) = Spy::new(storage).after_get(overwrite).open();
     let far = [ByteRange::from(0..10), (1_000_000..1_000_010).into(), (3_000_000..3_000_010).into()];
     let mixed = changing.ranges("k", &far).await;
     assert_eq!(kind("far ranges with a change between them", mixed), ErrorKind::ObjectChanged);
@@ -240,7 +240,7 @@ pub async fn r10_short_body(harness: &dyn Harness) {
         ("a long stream", |whole| in_pieces(Body::Bytes([&whole[..], b"!"].concat().into()), 1000, |_| ())),
     ];
     for (lie, body) in lies {
-        let (liar, _) = Intercepted::new(&fixture.storage)
+        let (liar, _) = Spy::new(&fixture.storage)
             .answer(move |mut result| {
                 let length = (result.range.end - result.range.start) as usize;
                 result.body = body(Bytes::from(vec![b'x'; length]));
@@ -293,7 +293,7 @@ pub async fn r14_async_read_and_seek(harness: &dyn Harness) {
     let data = bytes(14, LARGE);
     fixture.storage.put("k", data.clone()).await.unwrap();
     fixture.storage.put("empty", "").await.unwrap();
-    let (storage, log) = Intercepted::new(&fixture.storage).open();
+    let (storage, log) = Spy::new(&fixture.storage).open();
 
     let mut all = Vec::new();
     let stream = storage.stream("k").await.unwrap().map_err(std::io::Error::from);

@@ -20,7 +20,7 @@ type Then = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// Stands around the backend of a handle.
 #[derive(Clone)]
-pub(crate) struct Intercepted {
+pub(crate) struct Spy {
     inner: Arc<dyn StorageBackend>,
     log: Log,
     answer: Change<GetResult>,
@@ -29,7 +29,7 @@ pub(crate) struct Intercepted {
     after_get: Then,
 }
 
-impl Intercepted {
+impl Spy {
     /// Passes everything on, and writes it down.
     pub(crate) fn new(storage: &Storage) -> Self {
         Self {
@@ -122,14 +122,14 @@ pub(crate) fn in_pieces(body: Body, size: usize, each: impl Fn(&Bytes) + Send + 
     Body::Stream(pieces.inspect_ok(each).boxed())
 }
 
-impl fmt::Debug for Intercepted {
+impl fmt::Debug for Spy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Intercepted").field(&self.inner).finish()
+        f.debug_tuple("Spy").field(&self.inner).finish()
     }
 }
 
 #[async_trait]
-impl StorageBackend for Intercepted {
+impl StorageBackend for Spy {
     fn name(&self) -> &str {
         self.inner.name()
     }
