@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{StreamExt, TryStreamExt};
 use storage_core::{
-    BackendWriter, Body, Capabilities, CopyOptions, DeleteOptions, GetOptions, GetResult, HeadOptions, Key,
-    ListOptions, Lister, Location, ObjectHead, Operation, Payload, Prefix, PutOptions, PutResult, Result, Storage,
-    StorageBackend, SweepOptions, SweepReport,
+    BackendWriter, Body, Capabilities, CopyOptions, CopyResult, DeleteOptions, GetOptions, GetResult, HeadOptions, Key,
+    ListOptions, Lister, Location, ObjectHead, Operation, Payload, Prefix, PresignOptions, Presigned, PutOptions,
+    PutResult, Result, Storage, StorageBackend, SweepOptions, SweepReport, VersionLister,
 };
 
 type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
@@ -173,12 +173,12 @@ impl StorageBackend for Spy {
         Ok(Box::new(Logged { inner, log: self.log.clone() }))
     }
 
-    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         self.log.add(Operation::Copy, 0..0);
         self.inner.copy(from, to, options).await
     }
 
-    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         self.log.add(Operation::Rename, 0..0);
         self.inner.rename(from, to, options).await
     }
@@ -204,6 +204,14 @@ impl StorageBackend for Spy {
 
     async fn local_path(&self, key: &Key) -> Result<PathBuf> {
         self.inner.local_path(key).await
+    }
+
+    async fn presign(&self, key: &Key, options: PresignOptions) -> Result<Presigned> {
+        self.inner.presign(key, options).await
+    }
+
+    async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
+        self.inner.list_versions(options).await
     }
 }
 

@@ -13,9 +13,13 @@ use crate::error::Result;
 use crate::key::{Key, Prefix};
 use crate::location::Location;
 use crate::meta::{Attributes, ETag, ObjectHead, ObjectMeta};
-use crate::options::{CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutOptions, SweepOptions};
+use crate::options::{
+    CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PresignOptions, PutOptions, SweepOptions,
+};
 use crate::payload::Payload;
+use crate::presign::Presigned;
 use crate::token::Token;
+use crate::versions::VersionLister;
 
 /// A driver's instance on one root.
 ///
@@ -53,11 +57,11 @@ pub trait StorageBackend: fmt::Debug + Send + Sync + 'static {
     /// Opens a listing in ascending order of bytes (rules L). One request a page.
     async fn list(&self, options: ListOptions) -> Result<Box<dyn Lister>>;
 
-    /// Copies an object within the backend, content and attributes.
-    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult>;
+    /// Copies an object within the backend, content and attributes. One request.
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult>;
 
     /// Moves an object within the backend; atomic where the capabilities say so, and never losing both (rule X06).
-    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult>;
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult>;
 
     /// Deletes an object; Ok when there is none (rule D01).
     async fn delete(&self, key: &Key, options: DeleteOptions) -> Result<()>;
@@ -74,6 +78,13 @@ pub trait StorageBackend: fmt::Debug + Send + Sync + 'static {
     /// The file that holds an object, where the capabilities say that there is one. It is for reading: a program that
     /// writes to it breaks the rules of this contract.
     async fn local_path(&self, key: &Key) -> Result<PathBuf>;
+
+    /// Makes a URL that does one thing with an object for whoever holds it, where the capabilities say so. No request.
+    async fn presign(&self, key: &Key, options: PresignOptions) -> Result<Presigned>;
+
+    /// Opens a listing of all versions, keys in ascending order of bytes and of each key the newest first (rule V01).
+    /// Prefix and page size count; a delimiter, a start and a token are `InvalidInput`. One request a page.
+    async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>>;
 }
 
 /// The answer of get.
@@ -131,6 +142,27 @@ pub struct PutResult {
 impl From<&ObjectMeta> for PutResult {
     fn from(meta: &ObjectMeta) -> Self {
         Self { etag: meta.etag.clone(), size: meta.size, version: meta.version.clone() }
+    }
+}
+
+/// The answer of a copy or a move, equal to what an immediate head of the target says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyResult {
+    /// The etag of the target.
+    pub etag: ETag,
+    /// Its version, where the backend has versions.
+    pub version: Option<String>,
+}
+
+impl From<&ObjectMeta> for CopyResult {
+    fn from(meta: &ObjectMeta) -> Self {
+        Self { etag: meta.etag.clone(), version: meta.version.clone() }
+    }
+}
+
+impl From<PutResult> for CopyResult {
+    fn from(written: PutResult) -> Self {
+        Self { etag: written.etag, version: written.version }
     }
 }
 

@@ -86,8 +86,12 @@ pub struct Capabilities {
     pub late_commit: bool,
     /// When a streaming write takes its place.
     pub multipart_order: MultipartOrder,
-    /// Objects have versions that can be read and deleted by id (rule V01).
-    pub versions: bool,
+    /// Every write leaves a version that can be listed, read and deleted by its id (rule V01).
+    pub versions: Support,
+    /// A digest of the content is stored with each object and checked when a whole object is read (rule V02).
+    pub checksums: Support,
+    /// URLs that let their holder do one thing with an object: `presign`.
+    pub presign: bool,
     /// Objects are files of this machine that another program can open: `local_path`.
     pub local_path: bool,
 }
@@ -113,7 +117,9 @@ impl Capabilities {
             persistent: false,
             late_commit: false,
             multipart_order: MultipartOrder::Finish,
-            versions: false,
+            versions: Support::No,
+            checksums: Support::No,
+            presign: false,
             local_path: false,
         }
     }

@@ -160,6 +160,8 @@ pub enum Operation {
     Sweep,
     /// Asking for a file's path.
     LocalPath,
+    /// Making a URL.
+    Presign,
 }
 
 impl Operation {
@@ -182,12 +184,23 @@ impl Operation {
             Self::Delete => "delete",
             Self::Sweep => "sweep",
             Self::LocalPath => "local_path",
+            Self::Presign => "presign",
         }
     }
 
     /// Whether the operation changes nothing, so that it can be repeated whatever happened to the first attempt.
     pub fn is_read(self) -> bool {
-        matches!(self, Self::Open | Self::Probe | Self::Get | Self::Read | Self::Head | Self::List | Self::LocalPath)
+        matches!(
+            self,
+            Self::Open
+                | Self::Probe
+                | Self::Get
+                | Self::Read
+                | Self::Head
+                | Self::List
+                | Self::LocalPath
+                | Self::Presign
+        )
     }
 }
 

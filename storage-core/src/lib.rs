@@ -131,15 +131,17 @@ mod location;
 mod meta;
 mod options;
 mod payload;
+mod presign;
 mod range;
 mod registry;
 pub mod settings;
 mod storage;
 mod token;
+mod versions;
 pub mod wrappers;
 
 pub use backend::{
-    BackendWriter, Body, Entry, GetResult, Lister, Page, PutResult, Skipped, StorageBackend, SweepReport,
+    BackendWriter, Body, CopyResult, Entry, GetResult, Lister, Page, PutResult, Skipped, StorageBackend, SweepReport,
 };
 pub use capabilities::{Capabilities, ETagKind, MultipartOrder, Support};
 pub use error::{Error, ErrorKind, Operation, Result};
@@ -147,12 +149,14 @@ pub use key::{IntoKey, IntoPrefix, Key, MAX_KEY_LEN, Prefix};
 pub use location::{Location, ObjectLocation};
 pub use meta::{Attributes, ETag, MAX_STANDARD_ATTRIBUTES, MAX_USER_METADATA, ObjectHead, ObjectMeta};
 pub use options::{
-    Conditions, CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutMode, PutOptions, SweepOptions,
-    past_level,
+    Conditions, CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PresignMethod, PresignOptions,
+    PutMode, PutOptions, SweepOptions, past_level,
 };
 pub use payload::{Payload, PayloadBuilder};
+pub use presign::Presigned;
 pub use range::ByteRange;
 pub use registry::{Driver, OpenOptions, Registry};
 pub use settings::{Root, RootName, Settings};
-pub use storage::{DownloadOptions, Entries, ListReport, Pages, Put, Reader, Storage, Usage, Writer};
+pub use storage::{DownloadOptions, Entries, ListReport, Pages, Put, Reader, Storage, Usage, VersionPages, Writer};
 pub use token::Token;
+pub use versions::{ObjectVersion, VersionContent, VersionLister, VersionPage};

@@ -3,6 +3,8 @@
 use std::ops::Bound;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde::Serialize;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Prefix;
 use crate::meta::{Attributes, ETag, ObjectMeta};
@@ -377,6 +379,58 @@ impl DeleteOptions {
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
+        self
+    }
+}
+
+/// What a presigned URL does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum PresignMethod {
+    /// Reads the object.
+    Get,
+    /// Reads its metadata.
+    Head,
+    /// Writes it whole, overwriting.
+    Put,
+    /// Deletes it.
+    Delete,
+}
+
+impl PresignMethod {
+    /// The HTTP method.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Options of presign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignOptions {
+    /// What the URL does.
+    pub method: PresignMethod,
+    /// How long it does it.
+    pub expires_in: Duration,
+    /// What whoever puts must store with the object; they become headers that must be sent as they are.
+    pub attributes: Attributes,
+}
+
+impl PresignOptions {
+    /// A URL that does this for so long.
+    pub fn new(method: PresignMethod, expires_in: Duration) -> Self {
+        Self { method, expires_in, attributes: Attributes::default() }
+    }
+
+    /// Binds a put to these attributes.
+    #[must_use]
+    pub fn attributes(mut self, attributes: Attributes) -> Self {
+        self.attributes = attributes;
         self
     }
 }

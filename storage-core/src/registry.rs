@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -40,6 +41,10 @@ pub struct OpenOptions {
     pub create: bool,
     /// What the driver reads its own settings from.
     pub settings: Settings,
+    /// Ask a remote service, within so long, whether the root can be reached and its credentials are good. A failure
+    /// comes from the opening then and names the setting to look at, instead of from the first operation after all its
+    /// retries. Drivers without a service have nothing to ask.
+    pub check: Option<Duration>,
 }
 
 impl OpenOptions {
@@ -52,6 +57,13 @@ impl OpenOptions {
     #[must_use]
     pub fn create(mut self, create: bool) -> Self {
         self.create = create;
+        self
+    }
+
+    /// Asks the service, within so long, whether the root can be reached.
+    #[must_use]
+    pub fn check(mut self, deadline: Duration) -> Self {
+        self.check = Some(deadline);
         self
     }
 

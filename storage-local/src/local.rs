@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use storage_core::{
-    BackendWriter, Capabilities, CopyOptions, DeleteOptions, ETagKind, Error, GetOptions, GetResult, HeadOptions, Key,
-    ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PutOptions, PutResult, Result, StorageBackend,
-    SweepOptions, SweepReport,
+    BackendWriter, Capabilities, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions, GetResult,
+    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned,
+    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
 };
 
 use crate::blocking::{self, Gate};
@@ -114,14 +114,18 @@ impl StorageBackend for Local {
         list::list(&self.root, options).await
     }
 
-    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         let (from, to) = (path_of(from), path_of(to));
-        self.change(Err(Error::not_found()), move |gate, root| commit::copy(gate, root, &from, &to, &options)).await
+        let copied =
+            self.change(Err(Error::not_found()), move |gate, root| commit::copy(gate, root, &from, &to, &options));
+        copied.await.map(CopyResult::from)
     }
 
-    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         let (from, to) = (path_of(from), path_of(to));
-        self.change(Err(Error::not_found()), move |gate, root| commit::rename(gate, root, &from, &to, &options)).await
+        let moved =
+            self.change(Err(Error::not_found()), move |gate, root| commit::rename(gate, root, &from, &to, &options));
+        moved.await.map(CopyResult::from)
     }
 
     async fn delete(&self, key: &Key, options: DeleteOptions) -> Result<()> {
@@ -158,5 +162,13 @@ impl StorageBackend for Local {
     async fn local_path(&self, key: &Key) -> Result<PathBuf> {
         let (root, key) = (Arc::clone(&self.root), path_of(key));
         blocking::read(move || read::local_path(&root, &key)).await
+    }
+
+    async fn presign(&self, _: &Key, _: PresignOptions) -> Result<Presigned> {
+        Err(Error::unsupported("objects in directories have no URLs that others can use"))
+    }
+
+    async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
+        Err(Error::unsupported("objects in directories have no versions"))
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use storage_core::{Attributes, CopyOptions, ErrorKind, PutOptions, SweepOptions};
+use storage_core::{Attributes, CopyOptions, CopyResult, ErrorKind, PutOptions, SweepOptions};
 use support::{BOTH_PATHS, JOB, keys, leftovers, open};
 
 /// A mounted file system, unmounted when this is dropped.
@@ -84,10 +84,10 @@ async fn s06_a_full_disk_is_out_of_space_until_there_is_room() {
             writer.finish().await
         };
         let failed = [
-            storage.put("k", large.clone()).await,
-            storage.put("new/k", large.clone()).await,
+            storage.put("k", large.clone()).await.map(CopyResult::from),
+            storage.put("new/k", large.clone()).await.map(CopyResult::from),
             storage.copy("filler", "k").await,
-            writing.await,
+            writing.await.map(CopyResult::from),
         ];
         for failed in failed {
             let error = failed.unwrap_err();

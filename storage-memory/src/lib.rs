@@ -14,9 +14,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use storage_core::{
-    BackendWriter, Body, Capabilities, CopyOptions, DeleteOptions, ETagKind, Error, GetOptions, GetResult, HeadOptions,
-    Key, ListOptions, Lister, Location, ObjectHead, ObjectLocation, Payload, Prefix, PutOptions, PutResult, Result,
-    StorageBackend, SweepOptions, SweepReport,
+    BackendWriter, Body, Capabilities, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions, GetResult,
+    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, ObjectLocation, Payload, Prefix, PresignOptions,
+    Presigned, PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
 };
 
 use crate::list::MemoryLister;
@@ -121,11 +121,11 @@ impl StorageBackend for Memory {
         Ok(Box::new(MemoryLister::new(Arc::clone(&self.store), options)?))
     }
 
-    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         self.store.copy(from, to, &options, false)
     }
 
-    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         self.store.copy(from, to, &options, true)
     }
 
@@ -149,6 +149,14 @@ impl StorageBackend for Memory {
 
     async fn local_path(&self, _: &Key) -> Result<PathBuf> {
         Err(Error::unsupported("objects in memory are no files"))
+    }
+
+    async fn presign(&self, _: &Key, _: PresignOptions) -> Result<Presigned> {
+        Err(Error::unsupported("objects in memory have no URLs"))
+    }
+
+    async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
+        Err(Error::unsupported("objects in memory have no versions"))
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use storage_core::{
-    Attributes, CopyOptions, ETag, Error, ErrorKind, Key, ObjectMeta, Prefix, PutMode, PutResult, Result, past_level,
+    Attributes, CopyOptions, CopyResult, ETag, Error, ErrorKind, Key, ObjectMeta, Prefix, PutMode, PutResult, Result,
+    past_level,
 };
 
 use crate::Memory;
@@ -79,7 +80,7 @@ impl Store {
         })
     }
 
-    pub(crate) fn copy(&self, from: &Key, to: &Key, options: &CopyOptions, take: bool) -> Result<PutResult> {
+    pub(crate) fn copy(&self, from: &Key, to: &Key, options: &CopyOptions, take: bool) -> Result<CopyResult> {
         self.change(|objects| {
             let source = objects.get(from).cloned().ok_or_else(Error::not_found)?;
             if let Some(etag) = &options.if_source_match {
@@ -89,13 +90,13 @@ impl Store {
                 return Err(Error::already_exists());
             }
             if from == to {
-                return Ok(PutResult::from(&source.meta(from)));
+                return Ok(CopyResult::from(&source.meta(from)));
             }
             let result = self.commit(objects, to, source.bytes.clone(), source.attributes.clone());
             if take {
                 objects.remove(from);
             }
-            Ok(result)
+            Ok(result.into())
         })
     }
 

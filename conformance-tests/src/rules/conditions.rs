@@ -387,7 +387,7 @@ pub async fn c08_unsupported_conditions(harness: &dyn Harness) {
     if can.delete_if_match == Support::No && can.put_if_match == Support::No && can.writer_if_match == Support::No {
         assert_eq!(snapshot(storage, "key").await, before, "unsupported conditions changed nothing");
     }
-    if !can.versions {
+    if can.versions == Support::No {
         storage.put("key", "the object").await.unwrap();
         let versions = [
             storage.get("key", GetOptions::new().version("1")).await.map(drop),

@@ -193,7 +193,7 @@ async fn of_arguments(storage: &Storage) -> Vec<Scenario> {
     ];
     let listing = async { storage.pages(foreign).await?.next_page().await };
     scenarios.push(scenario!("a foreign token", input, List, None, listing));
-    if !storage.capabilities().versions {
+    if storage.capabilities().versions == Support::No {
         let version = GetOptions::new().version("1");
         scenarios.push(scenario!("a version", ErrorKind::Unsupported, Get, Some("k"), storage.get("k", version)));
     }

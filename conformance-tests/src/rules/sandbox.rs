@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use storage_core::{ErrorKind, ListOptions, Prefix, Result, Storage};
+use storage_core::{CopyResult, ErrorKind, ListOptions, Prefix, Result, Storage};
 use tempfile::TempDir;
 
 use crate::Harness;
@@ -77,8 +77,8 @@ pub async fn s05_final_links_are_replaced(harness: &dyn Harness) {
             symlink(&target, &link).unwrap();
             let what = format!("{how} to a link to {}", target.display());
             let done = match how {
-                "put" => storage.put("link", "new").await,
-                "writer" => write_streaming(storage, "link", "new", Default::default()).await,
+                "put" => storage.put("link", "new").await.map(CopyResult::from),
+                "writer" => write_streaming(storage, "link", "new", Default::default()).await.map(CopyResult::from),
                 "copy" => storage.copy("source", "link").await,
                 _ => {
                     storage.put("moved", "new").await.unwrap();

@@ -101,7 +101,7 @@ impl Transfer {
             self.progress.expect(size);
         }
         if self.within || self.is_same(from, to).await {
-            let bytes = self.inside(from, to).await?;
+            let bytes = self.inside(from, to, size).await?;
             if size.is_none() {
                 self.progress.expect(bytes);
             }
@@ -123,14 +123,18 @@ impl Transfer {
     }
 
     /// A transfer whose source and target are in one container, or are one object.
-    async fn inside(&self, from: &Key, to: &Key) -> Result<u64> {
+    async fn inside(&self, from: &Key, to: &Key, size: Option<u64>) -> Result<u64> {
         let storage = &self.from.storage;
-        let result = match self.kind {
-            _ if !self.within => return storage.head(from).await.map(|head| head.meta.size),
-            Kind::Copy => storage.copy_with(from, to, CopyOptions::new()).await?,
-            Kind::Move => storage.rename_with(from, to, CopyOptions::new()).await?,
+        let size = match size {
+            Some(size) => size,
+            None => storage.head(from).await?.meta.size,
         };
-        Ok(result.size)
+        match self.kind {
+            _ if !self.within => {}
+            Kind::Copy => drop(storage.copy_with(from, to, CopyOptions::new()).await?),
+            Kind::Move => drop(storage.rename_with(from, to, CopyOptions::new()).await?),
+        }
+        Ok(size)
     }
 
     /// Removes what was moved, unless somebody has changed it since it was read.

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use super::Storage;
-use crate::backend::PutResult;
+use crate::backend::CopyResult;
 use crate::error::{Error, Operation, Result};
 use crate::key::{IntoKey, Key};
 use crate::options::{Conditions, CopyOptions, GetOptions, HeadOptions, PutMode, PutOptions};
 
 impl Storage {
     /// Copies an object within the root, content and attributes; overwrites (rules X).
-    pub async fn copy(&self, from: impl IntoKey, to: impl IntoKey) -> Result<PutResult> {
+    pub async fn copy(&self, from: impl IntoKey, to: impl IntoKey) -> Result<CopyResult> {
         self.copy_with(from, to, CopyOptions::new()).await
     }
 
     /// Copies an object within the root under conditions.
-    pub async fn copy_with(&self, from: impl IntoKey, to: impl IntoKey, options: CopyOptions) -> Result<PutResult> {
+    pub async fn copy_with(&self, from: impl IntoKey, to: impl IntoKey, options: CopyOptions) -> Result<CopyResult> {
         let (from, to) = (self.checked(Operation::Copy, from)?, self.checked(Operation::Copy, to)?);
         self.check_copy(&options, Operation::Copy, &from)?;
         if from == to {
@@ -25,12 +25,12 @@ impl Storage {
     }
 
     /// Moves an object within the root; overwrites. Never loses both; atomic where the capabilities say so.
-    pub async fn rename(&self, from: impl IntoKey, to: impl IntoKey) -> Result<PutResult> {
+    pub async fn rename(&self, from: impl IntoKey, to: impl IntoKey) -> Result<CopyResult> {
         self.rename_with(from, to, CopyOptions::new()).await
     }
 
     /// Moves an object within the root under conditions.
-    pub async fn rename_with(&self, from: impl IntoKey, to: impl IntoKey, options: CopyOptions) -> Result<PutResult> {
+    pub async fn rename_with(&self, from: impl IntoKey, to: impl IntoKey, options: CopyOptions) -> Result<CopyResult> {
         let (from, to) = (self.checked(Operation::Rename, from)?, self.checked(Operation::Rename, to)?);
         self.check_copy(&options, Operation::Rename, &from)?;
         if from == to {
@@ -47,7 +47,7 @@ impl Storage {
         target: &Storage,
         to: impl IntoKey,
         options: CopyOptions,
-    ) -> Result<PutResult> {
+    ) -> Result<CopyResult> {
         let (from, to) = (self.checked(Operation::Copy, from)?, target.checked(Operation::Copy, to)?);
         if Arc::ptr_eq(&self.root, &target.root) {
             self.check_copy(&options, Operation::Copy, &from)?;
@@ -64,7 +64,7 @@ impl Storage {
         if options.create_only {
             write.mode = PutMode::CreateOnly;
         }
-        target.put_stream(&to, source.body.into_stream(), write).await
+        target.put_stream(&to, source.body.into_stream(), write).await.map(CopyResult::from)
     }
 
     fn check_copy(&self, options: &CopyOptions, operation: Operation, from: &Key) -> Result<()> {
@@ -76,12 +76,12 @@ impl Storage {
     }
 
     /// Copying or moving an object onto itself changes nothing (rule X02).
-    async fn onto_itself(&self, key: &Key, options: CopyOptions, operation: Operation) -> Result<PutResult> {
+    async fn onto_itself(&self, key: &Key, options: CopyOptions, operation: Operation) -> Result<CopyResult> {
         let conditions = Conditions { if_match: options.if_source_match, ..Conditions::default() };
         let head = self.head_with(key, HeadOptions::new().conditions(conditions)).await?;
         if options.create_only {
             return Err(self.context(Error::already_exists(), operation, Some(key)));
         }
-        Ok(PutResult::from(&head.meta))
+        Ok(CopyResult::from(&head.meta))
     }
 }

@@ -20,8 +20,8 @@ impl Storage {
             None => Ok(()),
         };
         let checked = checked.and_then(|()| match options.version {
-            Some(_) if !capabilities.versions => Err(Error::unsupported("it keeps no versions")),
-            _ => Ok(()),
+            Some(_) => capabilities.versions.require("versions"),
+            None => Ok(()),
         });
         checked.map_err(|error| self.context(error, Operation::Delete, Some(&key)))?;
         self.run(Operation::Delete, Some(&key), self.backend.delete(&key, options)).await

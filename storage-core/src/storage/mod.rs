@@ -6,6 +6,7 @@ mod delete;
 mod list;
 mod read;
 mod reader;
+mod versions;
 mod write;
 mod writer;
 
@@ -21,12 +22,14 @@ use crate::capabilities::Capabilities;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::{IntoKey, IntoPrefix, Key, Prefix};
 use crate::location::Location;
-use crate::options::SweepOptions;
+use crate::options::{PresignOptions, SweepOptions};
+use crate::presign::Presigned;
 use crate::wrappers::Prefixed;
 
 pub use list::{Entries, ListReport, Pages, Usage};
 pub use read::DownloadOptions;
 pub use reader::Reader;
+pub use versions::VersionPages;
 pub use write::Put;
 pub use writer::Writer;
 
@@ -131,6 +134,25 @@ impl Storage {
             ));
         }
         self.run(Operation::LocalPath, Some(&key), self.backend.local_path(&key)).await
+    }
+
+    /// A URL that does one thing with an object for whoever holds it, until it expires. No request: whether the object
+    /// exists shows when the URL is used. `Unsupported` where the backend has no such URLs, `InvalidInput` where it lasts no
+    /// time at all.
+    pub async fn presign(&self, key: impl IntoKey, mut options: PresignOptions) -> Result<Presigned> {
+        let key = self.checked(Operation::Presign, key)?;
+        let checked = || {
+            if !self.capabilities().presign {
+                return Err(Error::unsupported("its objects have no URLs that others can use"));
+            }
+            if options.expires_in.is_zero() {
+                return Err(Error::invalid_input("a URL that lasts no time is of no use")
+                    .with_help("give it a duration of a second or more"));
+            }
+            options.attributes.clone().checked()
+        };
+        options.attributes = checked().map_err(|error| self.context(error, Operation::Presign, Some(&key)))?;
+        self.run(Operation::Presign, Some(&key), self.backend.presign(&key, options)).await
     }
 
     /// Removes what interrupted writes left behind, of the whole backend (rule W06). What a living writer still uses

@@ -11,6 +11,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 
 use super::{Reader, Storage};
 use crate::backend::{Body, GetResult};
+use crate::capabilities::Support;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::{IntoKey, Key};
 use crate::meta::{ETag, ObjectHead};
@@ -225,7 +226,7 @@ impl Storage {
     }
 
     fn check_version(&self, version: &Option<String>, operation: Operation, key: &Key) -> Result<()> {
-        if version.is_some() && !self.capabilities().versions {
+        if version.is_some() && self.capabilities().versions == Support::No {
             return Err(self.context(
                 Error::unsupported("it keeps no versions").with_help("leave the version out"),
                 operation,

@@ -11,14 +11,20 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::body::Reading;
-use crate::backend::{BackendWriter, Body, GetResult, Lister, Page, PutResult, StorageBackend, SweepReport};
+use crate::backend::{
+    BackendWriter, Body, CopyResult, GetResult, Lister, Page, PutResult, StorageBackend, SweepReport,
+};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::key::{Key, Prefix};
 use crate::location::Location;
 use crate::meta::ObjectHead;
-use crate::options::{CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutOptions, SweepOptions};
+use crate::options::{
+    CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PresignOptions, PutOptions, SweepOptions,
+};
 use crate::payload::Payload;
+use crate::presign::Presigned;
+use crate::versions::{VersionLister, VersionPage};
 
 /// What a wrapper does around the calls of a backend. A host writes its own wrapper by implementing this.
 ///
@@ -133,11 +139,15 @@ no_content!(
     Capabilities,
     ObjectHead,
     PutResult,
+    CopyResult,
+    Presigned,
     SweepReport,
     PathBuf,
     Vec<Result<()>>,
     Box<dyn BackendWriter>,
-    Box<dyn Lister>
+    Box<dyn Lister>,
+    Box<dyn VersionLister>,
+    Option<VersionPage>
 );
 
 /// Runs a call and repeats it as the policy says; the attempt is evaluated anew each time.
@@ -236,12 +246,12 @@ impl<P: Policy> StorageBackend for Intercepted<P> {
         Ok(Box::new(InterceptedLister { policy: Arc::clone(&self.policy), inner, held: None }))
     }
 
-    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         let call = Call::new(Operation::Copy, Some(from));
         repeated!(self.policy, call, self.inner.copy(from, to, options.clone()))
     }
 
-    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         let call = Call::new(Operation::Rename, Some(from));
         repeated!(self.policy, call, self.inner.rename(from, to, options.clone()))
     }
@@ -265,6 +275,28 @@ impl<P: Policy> StorageBackend for Intercepted<P> {
 
     async fn local_path(&self, key: &Key) -> Result<PathBuf> {
         repeated!(self.policy, Call::new(Operation::LocalPath, Some(key)), self.inner.local_path(key))
+    }
+
+    async fn presign(&self, key: &Key, options: PresignOptions) -> Result<Presigned> {
+        repeated!(self.policy, Call::new(Operation::Presign, Some(key)), self.inner.presign(key, options.clone()))
+    }
+
+    async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
+        let call = Call::new(Operation::List, None);
+        let inner = repeated!(self.policy, call, self.inner.list_versions(options.clone()))?;
+        Ok(Box::new(InterceptedVersions { policy: Arc::clone(&self.policy), inner }))
+    }
+}
+
+struct InterceptedVersions<P> {
+    policy: Arc<P>,
+    inner: Box<dyn VersionLister>,
+}
+
+#[async_trait]
+impl<P: Policy> VersionLister for InterceptedVersions<P> {
+    async fn next_page(&mut self) -> Result<Option<VersionPage>> {
+        repeated!(self.policy, Call::new(Operation::List, None), self.inner.next_page())
     }
 }
 

@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::backend::{BackendWriter, Entry, GetResult, Lister, Page, PutResult, Skipped, StorageBackend, SweepReport};
+use crate::backend::{
+    BackendWriter, CopyResult, Entry, GetResult, Lister, Page, PutResult, Skipped, StorageBackend, SweepReport,
+};
 use crate::capabilities::Capabilities;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, Prefix};
 use crate::location::Location;
 use crate::meta::{ObjectHead, ObjectMeta};
-use crate::options::{CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutOptions, SweepOptions};
+use crate::options::{
+    CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PresignOptions, PutOptions, SweepOptions,
+};
 use crate::payload::Payload;
+use crate::presign::Presigned;
+use crate::versions::{ObjectVersion, VersionLister, VersionPage};
 
 /// A backend that sees of another what stands under a prefix, and nothing else (rule S07).
 ///
@@ -44,6 +50,15 @@ impl Prefixed {
     fn meta(&self, mut meta: ObjectMeta) -> Result<ObjectMeta> {
         meta.key = self.stripped(&meta.key)?;
         Ok(meta)
+    }
+
+    /// Names that no key can express, without the prefix.
+    fn skipped(&self, names: Vec<Skipped>) -> Vec<Skipped> {
+        let own = |skipped: Skipped| match skipped.name.strip_prefix(self.prefix.as_str()) {
+            Some(name) => Skipped { name: name.to_owned(), reason: skipped.reason },
+            None => skipped,
+        };
+        names.into_iter().map(own).collect()
     }
 
     fn stripped(&self, key: &Key) -> Result<Key> {
@@ -101,11 +116,11 @@ impl StorageBackend for Prefixed {
         Ok(Box::new(PrefixedLister { inner, root: self.clone() }))
     }
 
-    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn copy(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         self.inner.copy(&self.full(from)?, &self.full(to)?, options).await
     }
 
-    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<PutResult> {
+    async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
         self.inner.rename(&self.full(from)?, &self.full(to)?, options).await
     }
 
@@ -129,6 +144,34 @@ impl StorageBackend for Prefixed {
     async fn local_path(&self, key: &Key) -> Result<PathBuf> {
         self.inner.local_path(&self.full(key)?).await
     }
+
+    async fn presign(&self, key: &Key, options: PresignOptions) -> Result<Presigned> {
+        self.inner.presign(&self.full(key)?, options).await
+    }
+
+    async fn list_versions(&self, mut options: ListOptions) -> Result<Box<dyn VersionLister>> {
+        options.prefix = self.prefix.join(&options.prefix)?;
+        let inner = self.inner.list_versions(options).await?;
+        Ok(Box::new(PrefixedVersions { inner, root: self.clone() }))
+    }
+}
+
+struct PrefixedVersions {
+    inner: Box<dyn VersionLister>,
+    root: Prefixed,
+}
+
+#[async_trait]
+impl VersionLister for PrefixedVersions {
+    async fn next_page(&mut self) -> Result<Option<VersionPage>> {
+        let Some(page) = self.inner.next_page().await? else {
+            return Ok(None);
+        };
+        let root = &self.root;
+        let own = |version: ObjectVersion| Ok(ObjectVersion { key: root.stripped(&version.key)?, ..version });
+        let versions = page.versions.into_iter().map(own).collect::<Result<_>>()?;
+        Ok(Some(VersionPage { versions, skipped: root.skipped(page.skipped) }))
+    }
 }
 
 struct PrefixedLister {
@@ -143,10 +186,6 @@ impl Lister for PrefixedLister {
             return Ok(None);
         };
         let root = &self.root;
-        let skipped = page.skipped.into_iter().map(|skipped| Skipped {
-            name: skipped.name.strip_prefix(root.prefix.as_str()).map(str::to_owned).unwrap_or(skipped.name),
-            reason: skipped.reason,
-        });
         let entries = page.entries.into_iter().map(|entry| match entry {
             Entry::Object(meta) => root.meta(meta).map(Entry::Object),
             Entry::Prefix(prefix) => {
@@ -154,6 +193,10 @@ impl Lister for PrefixedLister {
                 Prefix::new(rest).map(Entry::Prefix)
             }
         });
-        Ok(Some(Page { entries: entries.collect::<Result<_>>()?, skipped: skipped.collect(), resume: page.resume }))
+        Ok(Some(Page {
+            entries: entries.collect::<Result<_>>()?,
+            skipped: root.skipped(page.skipped),
+            resume: page.resume,
+        }))
     }
 }

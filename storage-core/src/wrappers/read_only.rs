@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::backend::{BackendWriter, GetResult, Lister, PutResult, StorageBackend, SweepReport};
+use crate::backend::{BackendWriter, CopyResult, GetResult, Lister, PutResult, StorageBackend, SweepReport};
 use crate::capabilities::{Capabilities, Support};
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::{Key, Prefix};
 use crate::location::Location;
 use crate::meta::ObjectHead;
-use crate::options::{CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PutOptions, SweepOptions};
+use crate::options::{
+    CopyOptions, DeleteOptions, GetOptions, HeadOptions, ListOptions, PresignMethod, PresignOptions, PutOptions,
+    SweepOptions,
+};
 use crate::payload::Payload;
+use crate::presign::Presigned;
+use crate::versions::VersionLister;
 
 /// Reads pass through; every operation that would change something is `PermissionDenied`, without a request.
 ///
@@ -78,11 +83,11 @@ impl StorageBackend for ReadOnly {
         self.inner.list(options).await
     }
 
-    async fn copy(&self, _: &Key, _: &Key, _: CopyOptions) -> Result<PutResult> {
+    async fn copy(&self, _: &Key, _: &Key, _: CopyOptions) -> Result<CopyResult> {
         refused()
     }
 
-    async fn rename(&self, _: &Key, _: &Key, _: CopyOptions) -> Result<PutResult> {
+    async fn rename(&self, _: &Key, _: &Key, _: CopyOptions) -> Result<CopyResult> {
         refused()
     }
 
@@ -104,5 +109,16 @@ impl StorageBackend for ReadOnly {
 
     async fn local_path(&self, key: &Key) -> Result<PathBuf> {
         self.inner.local_path(key).await
+    }
+
+    async fn presign(&self, key: &Key, options: PresignOptions) -> Result<Presigned> {
+        match options.method {
+            PresignMethod::Get | PresignMethod::Head => self.inner.presign(key, options).await,
+            PresignMethod::Put | PresignMethod::Delete => refused(),
+        }
+    }
+
+    async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
+        self.inner.list_versions(options).await
     }
 }
