@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use storage::PresignMethod;
 
 /// One contract for storage: directories, memory and whatever else this build has drivers for.
 #[derive(Debug, Parser)]
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Mv(TransferArgs),
     /// Remove objects
     Rm(RemoveArgs),
+    /// Print a URL that does one thing with an object for whoever holds it
+    Presign(PresignArgs),
     /// Show what is known of an object, or how much there is under a level
     #[command(after_help = "JSON: key, uri, size, etag, last_modified, attributes, path; of a level: uri, objects, \
                             bytes, skipped.")]
@@ -108,6 +111,40 @@ pub(crate) struct TransferArgs {
     /// Take everything under FROM, with its keys counted from there
     #[arg(short, long)]
     pub(crate) recursive: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "No request is made: whether the object exists shows when the URL is used.\n\
+                  JSON: method, url, headers (to send with it), expires.")]
+pub(crate) struct PresignArgs {
+    /// The object
+    pub(crate) place: String,
+    /// What the URL does
+    #[arg(long, value_enum, default_value_t = Method::Get)]
+    pub(crate) method: Method,
+    /// How long it does it: 30s, 15m, 1h, 7d
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub(crate) expires: humantime::Duration,
+}
+
+/// What a presigned URL does.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    Put,
+    Delete,
+}
+
+impl From<Method> for PresignMethod {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Get => Self::Get,
+            Method::Head => Self::Head,
+            Method::Put => Self::Put,
+            Method::Delete => Self::Delete,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

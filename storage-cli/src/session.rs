@@ -1,12 +1,16 @@
 //! What every command works with: settings, drivers, roots.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use storage::{Error, ErrorKind, Location, OpenOptions, Registry, Result, Root, RootName, Settings, Storage};
 
 use crate::args::Args;
 use crate::failure::Failure;
 use crate::place::Place;
+
+/// How long a service may take to say that it is there.
+const CHECK: Duration = Duration::from_secs(4);
 
 /// Settings and drivers of one run of the program.
 pub(crate) struct Session {
@@ -53,15 +57,21 @@ impl Session {
     /// Opens a root; the first write makes it.
     pub(crate) async fn open_root(&self, name: RootName) -> Result<Storage> {
         let root = self.root(name)?;
-        let storage = self.registry.open_root(&root, &self.settings).await?;
+        let opened = self.registry.open(&root.location, &self.options().create(true)).await;
+        let storage = opened.map_err(|error| root.blame(error))?;
         self.opened().roots.push(root);
         Ok(storage)
     }
 
     /// Opens a root to look at it; no write makes it.
     pub(crate) async fn open_existing(&self, root: &Root) -> Result<Storage> {
-        let options = OpenOptions::new().settings(self.settings.clone());
-        self.registry.open(&root.location, &options).await.map_err(|error| root.blame(error))
+        self.registry.open(&root.location, &self.options()).await.map_err(|error| root.blame(error))
+    }
+
+    /// How places are opened: what is remote is asked first whether it can be reached, so that a wrong setting is told at
+    /// once and not after many attempts.
+    fn options(&self) -> OpenOptions {
+        OpenOptions::new().settings(self.settings.clone()).check(CHECK)
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -84,8 +94,7 @@ impl Session {
     /// Opens the place of a location, which the user wrote as `text`.
     pub(crate) async fn located(&self, location: &Location, create: bool, text: &str) -> Result<Place> {
         self.opened().elsewhere(create);
-        let options = OpenOptions::new().create(create).settings(self.settings.clone());
-        let (storage, key) = self.registry.resolve(location, &options).await?;
+        let (storage, key) = self.registry.resolve(location, &self.options().create(create)).await?;
         Ok(Place::new(storage, key, text))
     }
 

@@ -3,6 +3,7 @@
 mod add;
 mod cat;
 mod ls;
+mod presign;
 mod rm;
 mod roots;
 mod stat;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command, session: &Session, output: &mut Output
         Command::Cp(args) => transfer::run(args, transfer::Kind::Copy, session, output).await,
         Command::Mv(args) => transfer::run(args, transfer::Kind::Move, session, output).await,
         Command::Rm(args) => rm::run(args, session, output).await,
+        Command::Presign(args) => presign::run(args, session, output).await,
         Command::Stat { place } => stat::run(place, session, output).await,
     }
 }
