@@ -48,10 +48,7 @@
 //! A backend is a value with the methods of [`StorageBackend`]; `storage-memory` is the shortest whole one, and the
 //! conformance suite says whether another is right. A [`Driver`] makes it reachable by a scheme:
 //! ```
-//! use std::sync::Arc;
-//! use storage_core::{
-//!     Driver, Error, Location, OpenOptions, Registry, Result, RootName, Settings, Storage, StorageBackend,
-//! };
+//! use storage_core::{Driver, Error, Location, OpenOptions, Registry, Result, RootName, Settings, Storage};
 //! # use storage_memory::Memory as Vault;
 //!
 //! #[derive(Debug)]
@@ -68,15 +65,14 @@
 //!     fn default_root(&self, root: RootName, _: &Settings) -> Result<Location> {
 //!         Location::parse(&format!("vault://main/{root}"))
 //!     }
-//!     async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+//!     async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage> {
 //!         let Location::Object(place) = location else {
 //!             return Err(Error::invalid_input(format!("{location} is no vault")));
 //!         };
 //!         let Some(_token) = options.settings.get("VAULT_TOKEN")? else {
 //!             return Err(Error::configuration("VAULT_TOKEN is not set").with_help("set it to the vault's token"));
 //!         };
-//!         let vault = Storage::new(Vault::new());
-//!         Ok(Arc::clone(vault.sub(place.path.as_str())?.backend()))
+//!         Storage::new(Vault::new()).sub(place.path.as_str())
 //!     }
 //! }
 //!

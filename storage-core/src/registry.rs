@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::backend::StorageBackend;
 use crate::error::{Error, Operation, Result};
 use crate::location::Location;
 use crate::settings::{Origin, Root, RootName, STORAGE_BACKEND, Setting, Settings};
@@ -29,8 +28,9 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// says so, the first write makes what is missing.
     ///
     /// The path is the driver's to apply, since it may hold what no key may (rule K04): `s3://bucket/a//`. A driver
-    /// that has nothing of the kind opens the container and takes [`Storage::sub`] of it.
-    async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>>;
+    /// that has nothing of the kind opens the container and takes [`Storage::sub`] of it. Handles that can copy inside one
+    /// another are told so by [`Storage::part_of`].
+    async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage>;
 }
 
 /// How a location is opened.
@@ -133,7 +133,7 @@ impl Registry {
     pub async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage> {
         let driver = self.driver(location)?;
         let opened = driver.open(location, options).await;
-        opened.map(Storage::from_arc).map_err(|error| error.in_context(Operation::Open, driver.name(), None))
+        opened.map_err(|error| error.in_context(Operation::Open, driver.name(), None))
     }
 
     /// Opens the container that a location lies in, and says which key or prefix it names there; an empty text is the
@@ -241,11 +241,14 @@ impl Registry {
     }
 
     fn unknown(&self, what: &str, wanted: &str, known: &[&str]) -> Error {
-        let message = match wanted.to_ascii_lowercase().as_str() {
-            "s3" => "this build has no S3 driver".to_owned(),
-            _ => format!("the {what} {wanted:?} is not known"),
-        };
-        Error::invalid_input(message).with_help(format!("this build knows {}", known.join(", ")))
+        let known = format!("this build knows {}", known.join(", "));
+        match wanted.to_ascii_lowercase().as_str() {
+            "s3" => Error::invalid_input("this build has no S3 driver")
+                .with_help(format!("build it with the feature s3 of the storage crate; {known}")),
+            "s3a" | "s3n" => Error::invalid_input(format!("the {what} {wanted:?} is not known"))
+                .with_help(format!("buckets are s3://bucket/prefix; {known}")),
+            _ => Error::invalid_input(format!("the {what} {wanted:?} is not known")).with_help(known),
+        }
     }
 }
 

@@ -3,13 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use storage_core::settings::{Origin, STORAGE_BUCKET_NAME, Source};
-use storage_core::{
-    Driver, Error, ErrorKind, Location, OpenOptions, Registry, Result, RootName, Settings, StorageBackend,
-};
+use storage_core::{Driver, Error, ErrorKind, Location, OpenOptions, Registry, Result, RootName, Settings, Storage};
 use storage_memory::{Memory, MemoryDriver};
 
 /// A host's own driver: `bucket://name`, with default roots in the bucket of the settings.
@@ -33,8 +30,8 @@ impl Driver for Buckets {
         }
     }
 
-    async fn open(&self, _: &Location, _: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
-        Ok(Arc::new(Memory::new()))
+    async fn open(&self, _: &Location, _: &OpenOptions) -> Result<Storage> {
+        Ok(Storage::new(Memory::new()))
     }
 }
 
@@ -56,7 +53,7 @@ impl Driver for Directories {
         Location::parse(&format!(".storage/{root}"))
     }
 
-    async fn open(&self, container: &Location, _: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+    async fn open(&self, container: &Location, _: &OpenOptions) -> Result<Storage> {
         Err(Error::new(ErrorKind::BackendNotFound, format!("asked for {container}")))
     }
 }
@@ -123,6 +120,9 @@ fn nothing_falls_back_to_a_directory_in_silence() {
     assert!(told.contains("no S3 driver"), "{told}");
     let told = refused(&[("STORAGE_BACKEND", "S3")]);
     assert!(told.contains("no S3 driver") && told.contains("local, memory, buckets"), "{told}");
+    assert!(told.contains("feature s3"), "{told}");
+    let told = refused(&[("DATA_ROOT_DIRECTORY", "s3a://b/x")]);
+    assert!(told.contains("\"s3a\"") && told.contains("s3://bucket/prefix"), "{told}");
     let told = refused(&[("STORAGE_BACKEND", "lokal")]);
     assert!(told.contains("\"lokal\"") && told.contains("local, memory, buckets"), "{told}");
 }
@@ -220,9 +220,9 @@ async fn resolved(location: &Location) -> (String, String) {
         fn default_root(&self, _: RootName, _: &Settings) -> Result<Location> {
             Location::parse("/")
         }
-        async fn open(&self, container: &Location, _: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+        async fn open(&self, container: &Location, _: &OpenOptions) -> Result<Storage> {
             self.0.send(container.to_string()).unwrap();
-            Ok(Arc::new(Memory::new()))
+            Ok(Storage::new(Memory::new()))
         }
     }
 

@@ -166,3 +166,16 @@ fn debug_shows_no_value_of_an_unknown_name_and_no_password() {
     assert!(told.contains("AWS_SECRET_ACCESS_KEY") && told.contains("memory"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
 }
+
+/// Proves that a driver can find names that it does not know, faulty ones too, and that it says itself which values may be
+/// shown.
+#[test]
+fn a_driver_finds_names_under_its_own_and_shows_what_is_no_secret() {
+    let settings = from_environment(&[("vault_b", ""), ("VAULT_A", "slow"), ("VAULTS", "x"), ("OTHER", "x")]);
+    let settings = settings.build().unwrap();
+    assert_eq!(settings.names_under("Vault_").collect::<Vec<_>>(), ["VAULT_A", "VAULT_B"]);
+    let setting = settings.get("vault_a").unwrap().unwrap();
+    assert!(!setting.refused("it is wrong", "fast").to_string().contains("slow"));
+    let told = setting.public().choose(&["fast", "safe"]).expect_err("it is neither").to_string();
+    assert!(told.contains("VAULT_A = \"slow\"") && told.contains("fast or safe"), "{told}");
+}

@@ -1,10 +1,8 @@
 //! The driver of paths and `file:` URLs.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use storage_core::settings::STORAGE_LOCAL_DURABILITY;
-use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, StorageBackend};
+use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, Storage};
 
 use crate::{Durability, Local, LocalOptions};
 
@@ -34,11 +32,11 @@ impl Driver for LocalDriver {
         Location::parse(&format!(".storage/{root}"))
     }
 
-    async fn open(&self, container: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+    async fn open(&self, container: &Location, options: &OpenOptions) -> Result<Storage> {
         let Location::File(path) = container else {
             return Err(Error::invalid_input(format!("{container} is no directory")));
         };
-        Ok(Arc::new(Local::open(path, local_options(options)?)?))
+        Ok(Storage::new(Local::open(path, local_options(options)?)?))
     }
 }
 

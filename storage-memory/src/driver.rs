@@ -1,9 +1,7 @@
 //! The driver of `memory:` locations.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, Storage, StorageBackend};
+use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, Storage};
 
 use crate::{Memory, Stores};
 
@@ -40,17 +38,17 @@ impl Driver for MemoryDriver {
         Location::parse(&format!("memory://{root}"))
     }
 
-    async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Arc<dyn StorageBackend>> {
+    async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage> {
         let Location::Object(object) = location else {
             return Err(Error::invalid_input(format!("{location} is no place in memory")));
         };
-        let store = match object.container.as_str() {
+        let store = Storage::new(match object.container.as_str() {
             "" => Memory::new(),
             name => self.stores.open(name, options.create),
-        };
+        });
         match object.path.as_str() {
-            "" => Ok(Arc::new(store)),
-            path => Ok(Arc::clone(Storage::new(store).sub(path)?.backend())),
+            "" => Ok(store),
+            path => store.sub(path),
         }
     }
 }

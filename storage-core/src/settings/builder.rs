@@ -180,14 +180,17 @@ impl Layer {
     /// Adds a value, or why it is none. Of two with one spelling the later counts; two spellings must agree.
     fn add(&mut self, name: &str, value: std::result::Result<String, &'static str>) {
         let value = value.and_then(|value| if value.is_empty() { Err("is empty") } else { Ok(value) });
+        let upper = name.to_ascii_uppercase();
         let new = match value {
-            Ok(value) => Ok(Setting { name: name.to_owned(), value, source: self.source.clone() }),
+            Ok(value) => {
+                let public = KNOWN.contains(&&*upper);
+                Ok(Setting { name: name.to_owned(), value, source: self.source.clone(), public })
+            }
             Err(why) => Err(Fault {
                 message: format!("{name}, set in {}, {why}", self.source),
                 help: "give it a value, or remove it",
             }),
         };
-        let upper = name.to_ascii_uppercase();
         let entry = match (self.entries.get(&upper), new) {
             (Some(Ok(old)), Ok(new)) if old.name != new.name && old.value != new.value => Err(Fault {
                 message: format!("{} and {} in {} have different values", old.name, new.name, self.source),

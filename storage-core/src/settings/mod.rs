@@ -86,6 +86,13 @@ impl Settings {
         }
     }
 
+    /// The names, in upper case, that begin with `start` in any case and have a value or a fault in some source; so that a
+    /// driver can tell a name that it does not know from none at all.
+    pub fn names_under(&self, start: &str) -> impl Iterator<Item = &str> {
+        let start = start.to_ascii_uppercase();
+        self.entries.keys().map(String::as_str).filter(move |name| name.starts_with(&start))
+    }
+
     /// The directory that relative paths of this setting count from: that of the file which names it, else the current
     /// one.
     pub fn directory_of<'a>(&'a self, setting: &'a Setting) -> &'a Path {
@@ -104,7 +111,7 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.entries.iter().map(|(name, entry)| match entry {
-            Ok(setting) if KNOWN.contains(&&**name) => (name, format!("{:?} in {}", setting.shown(), setting.source)),
+            Ok(setting) if setting.public => (name, format!("{:?} in {}", setting.shown(), setting.source)),
             Ok(setting) => (name, format!("… in {}", setting.source)),
             Err(fault) => (name, fault.message.clone()),
         });
@@ -118,6 +125,8 @@ pub struct Setting {
     name: String,
     value: String,
     source: Source,
+    /// Messages may show the value.
+    public: bool,
 }
 
 impl Setting {
@@ -142,11 +151,16 @@ impl Setting {
         chosen.ok_or_else(|| self.refused("it is none of the values it may have", choices.join(" or ")))
     }
 
+    /// For drivers: the same setting, of a name that holds no secret, so that messages show its value.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        Self { public: true, ..self.clone() }
+    }
+
     /// The error of a value that cannot be used: what is wrong with it, and what is expected. It shows the value only
     /// of names that hold no secret.
     pub fn refused(&self, why: &str, expected: impl fmt::Display) -> Error {
-        let known = KNOWN.contains(&&*self.name.to_ascii_uppercase());
-        let value = if known { format!(" = {:?}", self.shown()) } else { String::new() };
+        let value = if self.public { format!(" = {:?}", self.shown()) } else { String::new() };
         Error::configuration(format!("{}{value}, set in {}: {why}", self.name, self.source))
             .with_help(format!("expected: {expected}"))
     }

@@ -49,13 +49,14 @@ impl Storage {
         options: CopyOptions,
     ) -> Result<CopyResult> {
         let (from, to) = (self.checked(Operation::Copy, from)?, target.checked(Operation::Copy, to)?);
-        if Arc::ptr_eq(&self.root, &target.root) {
+        let whole = &self.whole.backend;
+        if Arc::ptr_eq(whole, &target.whole.backend) {
             self.check_copy(&options, Operation::Copy, &from)?;
-            let (source, copy) = (self.prefix.key(&from)?, target.prefix.key(&to)?);
+            let (source, copy) = (self.key_in_whole(&from)?, target.key_in_whole(&to)?);
             if source == copy {
                 return self.onto_itself(&from, options, Operation::Copy).await;
             }
-            return self.run(Operation::Copy, Some(&from), self.root.copy(&source, &copy, options)).await;
+            return self.run(Operation::Copy, Some(&from), whole.copy(&source, &copy, options)).await;
         }
         let mut read = GetOptions::new();
         read.conditions.if_match = options.if_source_match;

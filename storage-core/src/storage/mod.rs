@@ -52,11 +52,22 @@ pub use writer::Writer;
 /// ```
 #[derive(Clone)]
 pub struct Storage {
-    /// The backend without the prefix, by which two handles know that they can copy inside it.
+    /// The backend that was opened.
     root: Arc<dyn StorageBackend>,
+    /// What stands before the keys of a sub-root in that.
     prefix: Prefix,
     /// The backend that every operation goes to: the root, or the root behind the prefix.
     backend: Arc<dyn StorageBackend>,
+    /// By which two handles know that they can copy inside one backend.
+    whole: Whole,
+}
+
+/// What a root is a part of; itself where its driver knows of nothing wider.
+#[derive(Clone)]
+struct Whole {
+    backend: Arc<dyn StorageBackend>,
+    /// Where in it the root lies.
+    place: Prefix,
 }
 
 impl Storage {
@@ -67,7 +78,16 @@ impl Storage {
 
     /// A handle on a backend that others hold too.
     pub fn from_arc(backend: Arc<dyn StorageBackend>) -> Self {
-        Self { root: Arc::clone(&backend), prefix: Prefix::root(), backend }
+        let whole = Whole { backend: Arc::clone(&backend), place: Prefix::root() };
+        Self { root: Arc::clone(&backend), prefix: Prefix::root(), backend, whole }
+    }
+
+    /// For drivers: the handle of a root that holds what `whole` has under `place`, which is empty or ends in `/`. Handles
+    /// on parts of one whole copy inside it (rule X07); everything else goes to the root's own backend.
+    #[must_use]
+    pub fn part_of(mut self, whole: Arc<dyn StorageBackend>, place: Prefix) -> Self {
+        self.whole = Whole { backend: whole, place };
+        self
     }
 
     /// The sub-root under a prefix; a missing `/` at its end is added. It sees its own keys and nothing else, and is as
@@ -79,7 +99,7 @@ impl Storage {
         }
         let prefix = self.prefix.join(&prefix)?;
         let backend = Arc::new(Prefixed::new(Arc::clone(&self.root), prefix.clone())?);
-        Ok(Self { root: Arc::clone(&self.root), prefix, backend })
+        Ok(Self { root: Arc::clone(&self.root), prefix, backend, whole: self.whole.clone() })
     }
 
     /// The backend that operations go to, the sub-root's prefix included.
@@ -185,6 +205,11 @@ impl Storage {
             .with_help("the root's own prefix counts too"));
         }
         Ok(key)
+    }
+
+    /// A key as the whole has it.
+    fn key_in_whole(&self, key: &Key) -> Result<Key> {
+        self.whole.place.key(&self.prefix.key(key)?)
     }
 
     /// Runs a call in a span and names it in its error.

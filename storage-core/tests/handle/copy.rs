@@ -1,6 +1,6 @@
 //! Copies and moves: inside a backend without a byte passing by, and across two.
 
-use storage_core::{Attributes, CopyOptions, ETag, ErrorKind, Operation, PutOptions};
+use storage_core::{Attributes, CopyOptions, ETag, ErrorKind, Operation, Prefix, PutOptions, Storage};
 
 use crate::{pattern, storage, with_object};
 
@@ -16,6 +16,25 @@ async fn a_copy_inside_one_backend_streams_nothing() {
 
     one.copy_to("a", &root, "one/a", CopyOptions::new()).await.unwrap();
     assert_eq!(script.calls(Operation::Copy), 1, "onto itself, from another handle: nothing to copy");
+}
+
+/// Proves that roots which their driver calls parts of one whole copy inside it, sub-roots of them too, and that everything
+/// else goes to the part's own backend.
+#[tokio::test]
+async fn parts_of_one_whole_copy_inside_it() {
+    let (script, root) = storage();
+    let part = |place: &str| {
+        let place = Prefix::new(format!("{place}/")).unwrap();
+        let own = root.sub(place.as_str()).unwrap();
+        Storage::from_arc(own.backend().clone()).part_of(root.backend().clone(), place)
+    };
+    let (one, two) = (part("one"), part("two").sub("deep").unwrap());
+    one.put("a", "hello").await.unwrap();
+    script.reset();
+    one.copy_to("a", &two, "b", CopyOptions::new()).await.unwrap();
+    assert_eq!((script.calls(Operation::Copy), script.requests()), (1, 1));
+    assert_eq!(root.text("two/deep/b").await.unwrap(), "hello");
+    assert_eq!(two.text("b").await.unwrap(), "hello");
 }
 
 #[tokio::test]
