@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use storage::PresignMethod;
 
-/// One contract for storage: directories, memory and whatever else this build has drivers for.
+/// One contract for storage: directories, memory, S3 buckets and whatever else this build has drivers for.
 #[derive(Debug, Parser)]
 #[command(name = "storage", version, arg_required_else_help = true, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 }
 
 const AFTER_HELP: &str = "\
-A PLACE is a location (a path, file:///dir/name, memory://name/key) or @data/KEY, @system/KEY, @cache/KEY under a root.
+A PLACE is a location (a path, file:///dir/name, s3://bucket/key, memory://name/key) or @data/KEY, @system/KEY, @cache/KEY under a root.
 Roots and backends are chosen by settings: a settings file, then .env, then the environment, later wins.
     DATA_ROOT_DIRECTORY, SYSTEM_ROOT_DIRECTORY, CACHE_ROOT_DIRECTORY, STORAGE_BACKEND, STORAGE_LOCAL_DURABILITY
 
@@ -52,6 +52,9 @@ pub(crate) enum Command {
     Mv(TransferArgs),
     /// Remove objects
     Rm(RemoveArgs),
+    /// Start an S3 server in memory, on this machine alone, to try things with
+    #[cfg(feature = "s3-server")]
+    S3Server(S3ServerArgs),
     /// Print a URL that does one thing with an object for whoever holds it
     Presign(PresignArgs),
     /// Show what is known of an object, or how much there is under a level
@@ -125,6 +128,31 @@ pub(crate) struct PresignArgs {
     /// How long it does it: 30s, 15m, 1h, 7d
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) expires: humantime::Duration,
+}
+
+#[cfg(feature = "s3-server")]
+#[derive(Debug, clap::Args)]
+#[command(after_help = "It listens on 127.0.0.1, tells every request, and ends with Ctrl-C and all it holds.\n\
+                  JSON: settings (by name, once), then for each request: operation, method, target, status.")]
+pub(crate) struct S3ServerArgs {
+    /// Buckets to begin with
+    #[arg(value_name = "BUCKET", default_value = "demo")]
+    pub(crate) buckets: Vec<String>,
+    /// The port; 0 is any that is free
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// The server's region
+    #[arg(long, default_value = "us-east-1")]
+    pub(crate) region: String,
+    /// The access key that it knows
+    #[arg(long, value_name = "KEY", default_value = "test-access-key")]
+    pub(crate) access_key: String,
+    /// The secret key of that access key
+    #[arg(long, value_name = "SECRET", default_value = "test-secret-key")]
+    pub(crate) secret_key: String,
+    /// Answer 200 to conditional writes and ignore the condition, as some services do
+    #[arg(long)]
+    pub(crate) ignore_conditions: bool,
 }
 
 /// What a presigned URL does.

@@ -6,6 +6,8 @@ mod ls;
 mod presign;
 mod rm;
 mod roots;
+#[cfg(feature = "s3-server")]
+mod s3_server;
 mod stat;
 mod transfer;
 
@@ -27,6 +29,8 @@ pub(crate) async fn run(command: Command, session: &Session, output: &mut Output
         Command::Mv(args) => transfer::run(args, transfer::Kind::Move, session, output).await,
         Command::Rm(args) => rm::run(args, session, output).await,
         Command::Presign(args) => presign::run(args, session, output).await,
+        #[cfg(feature = "s3-server")]
+        Command::S3Server(args) => s3_server::run(args, output).await,
         Command::Stat { place } => stat::run(place, session, output).await,
     }
 }

@@ -108,6 +108,9 @@ impl Transfer {
             self.progress.add(bytes);
             return Ok(bytes);
         }
+        if self.from.storage.shares_backend(&self.to.storage) {
+            return self.between_parts(from, to).await;
+        }
         let source = self.from.storage.get(from, GetOptions::new()).await?;
         let (etag, bytes) = (source.meta.etag, source.meta.size);
         if size.is_none() {
@@ -120,6 +123,18 @@ impl Transfer {
             self.remove_source(from, etag).await?;
         }
         Ok(bytes)
+    }
+
+    /// A transfer between two parts of one container, which can do it inside.
+    async fn between_parts(&self, from: &Key, to: &Key) -> Result<u64> {
+        let head = self.from.storage.head(from).await?;
+        let options = CopyOptions::new().if_source_match(head.meta.etag.clone());
+        self.from.storage.copy_to(from, &self.to.storage, to, options).await?;
+        if self.kind == Kind::Move {
+            self.remove_source(from, head.meta.etag).await?;
+        }
+        self.progress.add(head.meta.size);
+        Ok(head.meta.size)
     }
 
     /// A transfer whose source and target are in one container, or are one object.

@@ -50,7 +50,7 @@ impl Storage {
     ) -> Result<CopyResult> {
         let (from, to) = (self.checked(Operation::Copy, from)?, target.checked(Operation::Copy, to)?);
         let whole = &self.whole.backend;
-        if Arc::ptr_eq(whole, &target.whole.backend) {
+        if self.shares_backend(target) {
             self.check_copy(&options, Operation::Copy, &from)?;
             let (source, copy) = (self.key_in_whole(&from)?, target.key_in_whole(&to)?);
             if source == copy {
@@ -66,6 +66,11 @@ impl Storage {
             write.mode = PutMode::CreateOnly;
         }
         target.put_stream(&to, source.body.into_stream(), write).await.map(CopyResult::from)
+    }
+
+    /// Whether a copy to the other handle stays inside one backend: it moves no bytes to this machine and back.
+    pub fn shares_backend(&self, other: &Storage) -> bool {
+        Arc::ptr_eq(&self.whole.backend, &other.whole.backend)
     }
 
     fn check_copy(&self, options: &CopyOptions, operation: Operation, from: &Key) -> Result<()> {
