@@ -17,6 +17,7 @@ GROUPS = {
     "X": "Copy and move",
     "E": "Errors",
     "S": "Safety",
+    "V": "Versions and checksums",
 }
 HEAD = """# The contract
 

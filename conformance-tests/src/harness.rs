@@ -7,6 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use storage_core::Storage;
 
+use crate::service::Service;
+
 /// Makes roots for the suite. A driver's tests implement it and call [`conformance!`](crate::conformance).
 #[async_trait]
 pub trait Harness: Send + Sync + 'static {
@@ -22,6 +24,16 @@ pub trait Harness: Send + Sync + 'static {
     /// Called once when a rule has held; for harnesses around others, which check here that nothing beside their roots
     /// was touched.
     async fn finished(&self) {}
+
+    /// A service of its own that fails when it is told to; rules on services have nothing to ask where there is none.
+    async fn service(&self) -> Option<Arc<dyn Service>> {
+        None
+    }
+
+    /// A fresh, empty root that keeps versions, where the driver's medium can be told to.
+    async fn versioned(&self) -> Option<Fixture> {
+        None
+    }
 
     /// The test that stands by as another process, as [`conformance!`](crate::conformance) sets it; rules on several
     /// processes have nothing to ask where there is none.

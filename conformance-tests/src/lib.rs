@@ -32,8 +32,10 @@
 //!
 //! [`SubRoot`] and [`Wrapped`] make further harnesses of one: every rule holds through a sub-root and through wrappers.
 //!
-//! What is not here: rules or halves of rules that only a remote service can break, and durability (rule W16), which a
-//! driver proves by its system calls.
+//! Rules that only a remote service can break ask a [`Service`], which the harness of such a driver gives; they have
+//! nothing to ask of others.
+//!
+//! What is not here: durability (rule W16), which a driver proves by its system calls.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,11 +44,14 @@
     reason = "a test library: a broken rule is a panic that names it"
 )]
 
+mod capture;
 mod harness;
 mod hostile;
 mod process;
+mod race;
 pub mod rules;
 mod run;
+mod service;
 mod spy;
 mod support;
 mod table;
@@ -55,4 +60,5 @@ mod variants;
 pub use async_trait::async_trait;
 pub use harness::{Fixture, Harness};
 pub use run::{run_rule, run_worker};
+pub use service::{Fault, Hits, Mistake, Patience, Request, Requests, Service, Trap};
 pub use variants::{SubRoot, Wrapped};

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::harness::Harness;
-use crate::rules::conditions;
+use crate::race;
 use crate::support;
 
 /// Names the root that a worker opens; unset in every other process.
@@ -44,6 +44,8 @@ pub(crate) enum Job<'a> {
     StreamCreate(&'a str, &'a str),
     /// Increments a counter so many times by compare-and-swap.
     Increment(&'a str, u32),
+    /// The same while answers get lost: how many were Ok, and of how many nobody knows.
+    Count(&'a str, u32),
     /// Reads by get, head and list, which must agree: the text.
     Read(&'a str),
     /// Opens a writer, writes 1 MiB and leaves it open.
@@ -57,6 +59,7 @@ impl Job<'_> {
             Self::Create(key, text) => format!("create {key} {text}\n"),
             Self::StreamCreate(key, text) => format!("stream {key} {text}\n"),
             Self::Increment(key, times) => format!("increment {key} {times}\n"),
+            Self::Count(key, times) => format!("count {key} {times}\n"),
             Self::Read(key) => format!("read {key} .\n"),
             Self::Leave(key) => format!("leave {key} .\n"),
         }
@@ -70,6 +73,7 @@ impl Job<'_> {
             ("create", key, text) => Job::Create(key, text),
             ("stream", key, text) => Job::StreamCreate(key, text),
             ("increment", key, times) => Job::Increment(key, times.parse().expect("a number")),
+            ("count", key, times) => Job::Count(key, times.parse().expect("a number")),
             ("read", key, _) => Job::Read(key),
             ("leave", key, _) => Job::Leave(key),
             (command, ..) => panic!("a worker knows no command {command:?}"),
@@ -88,7 +92,8 @@ impl Job<'_> {
                     .await
                     .map(|_| ok)
             }
-            Self::Increment(key, times) => conditions::increment(storage, key, times).await.map(|()| ok),
+            Self::Increment(key, times) => race::increment(storage, key, times).await.map(|()| ok),
+            Self::Count(key, times) => race::tally(storage, key, times).await.map(|tally| tally.to_string()),
             Self::Read(key) => support::read_everywhere(storage, key).await,
             Self::Leave(key) => {
                 let mut writer = storage.writer(key).await?;
@@ -132,20 +137,32 @@ impl Worker {
     ///
     /// None where the harness knows no worker, or where other processes do not see the same objects.
     pub(crate) async fn start(harness: &dyn Harness, storage: &Storage, address: &str, count: usize) -> Vec<Self> {
+        Self::start_in(harness, storage, address, count, &[]).await
+    }
+
+    /// The same with these variables in their environment.
+    pub(crate) async fn start_in(
+        harness: &dyn Harness,
+        storage: &Storage,
+        address: &str,
+        count: usize,
+        environment: &[(String, String)],
+    ) -> Vec<Self> {
         let Some(test) = harness.worker().filter(|_| storage.capabilities().shared) else {
             return Vec::new();
         };
-        let mut workers: Vec<Self> = (0..count).map(|_| Self::spawn(&test, address)).collect();
+        let mut workers: Vec<Self> = (0..count).map(|_| Self::spawn(&test, address, environment)).collect();
         for worker in &mut workers {
             assert_eq!(worker.hear().await, "ready");
         }
         workers
     }
 
-    fn spawn(test: &str, address: &str) -> Self {
+    fn spawn(test: &str, address: &str, environment: &[(String, String)]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(ADDRESS, address)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -1,5 +1,6 @@
 //! How a rule is run: on a runtime of its own, watched, and with the test that serves as another process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::harness::{Fixture, Harness};
 use crate::process;
+use crate::service::Service;
 
 /// A rule that has not ended by then hangs.
 const WATCHDOG: Duration = Duration::from_secs(120);
@@ -60,6 +62,14 @@ impl<H: Harness> Harness for Hosted<H> {
 
     async fn finished(&self) {
         self.harness.finished().await;
+    }
+
+    async fn service(&self) -> Option<Arc<dyn Service>> {
+        self.harness.service().await
+    }
+
+    async fn versioned(&self) -> Option<Fixture> {
+        self.harness.versioned().await
     }
 
     fn worker(&self) -> Option<String> {

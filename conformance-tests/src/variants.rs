@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use storage_core::{ObjectMeta, Storage};
 
 use crate::harness::{Fixture, Harness};
+use crate::service::{Behind, Service};
 
 /// Where the sub-roots lie.
 const SUB_ROOT: &str = "tenant-42/deep";
@@ -71,6 +72,19 @@ impl<H: Harness> Harness for SubRoot<H> {
         self.inner.attach(address).await.sub(SUB_ROOT).unwrap()
     }
 
+    async fn service(&self) -> Option<Arc<dyn Service>> {
+        let change = |storage: Storage| storage.sub(SUB_ROOT).unwrap();
+        let inner = self.inner.service().await?;
+        Some(Arc::new(Behind { inner, change, sub_root: Some(SUB_ROOT) }))
+    }
+
+    async fn versioned(&self) -> Option<Fixture> {
+        let mut fixture = self.inner.versioned().await?;
+        fixture.storage = fixture.storage.sub(SUB_ROOT).unwrap();
+        fixture.sub_root = true;
+        Some(fixture)
+    }
+
     async fn finished(&self) {
         let roots = std::mem::take(&mut *self.roots.lock().unwrap_or_else(PoisonError::into_inner));
         for root in roots {
@@ -113,6 +127,17 @@ impl<H: Harness> Harness for Wrapped<H> {
 
     async fn attach(&self, address: &str) -> Storage {
         (self.wrap)(self.inner.attach(address).await)
+    }
+
+    async fn service(&self) -> Option<Arc<dyn Service>> {
+        let inner = self.inner.service().await?;
+        Some(Arc::new(Behind { inner, change: self.wrap, sub_root: None }))
+    }
+
+    async fn versioned(&self) -> Option<Fixture> {
+        let mut fixture = self.inner.versioned().await?;
+        fixture.storage = (self.wrap)(fixture.storage);
+        Some(fixture)
     }
 
     async fn finished(&self) {

@@ -1,17 +1,16 @@
 //! Rules C: conditions.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use storage_core::{
     Conditions, CopyOptions, DeleteOptions, ETag, ETagKind, ErrorKind, GetOptions, HeadOptions, PutOptions, PutResult,
     Result, Storage, Support,
 };
-use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::Harness;
 use crate::process::{Job, Worker};
+use crate::race::{increment, race, text_and_etag};
 use crate::support::{assert_absent, keys, kind, snapshot, sweep, version, version_of, whole, write_streaming};
 
 /// How a conditional write is made.
@@ -54,23 +53,6 @@ impl Way {
         };
         support == Support::Yes
     }
-}
-
-/// Runs the calls at once, each in a task of its own, none before all are ready.
-async fn race<T: Send + 'static, F>(count: u32, call: impl Fn(u32) -> F) -> Vec<T>
-where
-    F: Future<Output = T> + Send + 'static,
-{
-    let start = Arc::new(Barrier::new(count as usize));
-    let mut racers = JoinSet::new();
-    for number in 0..count {
-        let (call, start) = (call(number), Arc::clone(&start));
-        racers.spawn(async move {
-            start.wait().await;
-            call.await
-        });
-    }
-    racers.join_all().await
 }
 
 /// C01: Of many create-only writes of one key at once exactly one is Ok and all others are `AlreadyExists`: atomic and
@@ -155,28 +137,6 @@ pub async fn c02_swaps_count_exactly(harness: &dyn Harness) {
     let expected = (400 + workers.len() * 25).to_string();
     assert_eq!(storage.text("counter").await.unwrap(), expected, "processes, 25 increments each");
     unconditional_puts_are_kept(storage).await;
-}
-
-/// Adds 1 so many times to a number that is stored as text, by compare-and-swap.
-pub(crate) async fn increment(storage: &Storage, key: &str, times: u32) -> Result<()> {
-    let mut done = 0;
-    while done < times {
-        let (text, etag) = text_and_etag(storage, key).await?;
-        let next = text.parse::<u64>().unwrap() + 1;
-        match storage.put_with(key, next.to_string(), PutOptions::new().if_match(etag)).await {
-            Ok(_) => done += 1,
-            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// A small object's text and the etag of what was read.
-async fn text_and_etag(storage: &Storage, key: &str) -> Result<(String, ETag)> {
-    let read = storage.get(key, GetOptions::new().buffered()).await?;
-    let pieces: Vec<bytes::Bytes> = futures::TryStreamExt::try_collect(read.body.into_stream()).await?;
-    Ok((String::from_utf8(pieces.concat()).unwrap(), read.meta.etag))
 }
 
 /// One task puts the next mark unconditionally, with a count of 0; others raise the count by swaps and keep the mark. So
