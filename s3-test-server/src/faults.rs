@@ -37,6 +37,8 @@ pub enum FaultAction {
     Hang,
     /// A range is ignored: 200, with all of the object.
     IgnoreRange,
+    /// It is done and answered, but the first byte of the answer's body is another one.
+    FlipByte,
     /// A listing shows the bucket as it was before its last write or deletion.
     StaleList,
     /// It is done and answered, and then the connection is closed, without `Connection: close` having said so.

@@ -162,6 +162,7 @@ impl Service {
                 | FaultAction::CutBody(_)
                 | FaultAction::WrongETag
                 | FaultAction::TruncatedXml(_)
+                | FaultAction::FlipByte
                 | FaultAction::DropIdleConnections => {}
             }
         }
@@ -208,6 +209,7 @@ impl Service {
                 FaultAction::ResetAfterRequest => return Err(self.reset(info, &head, control)),
                 FaultAction::WrongETag => response = wrong_etag(response).await,
                 FaultAction::TruncatedXml(length) => response = truncated(response, *length).await,
+                FaultAction::FlipByte => response = flipped(response).await,
                 FaultAction::CutBody(length) => cut = Some(*length),
                 FaultAction::DropIdleConnections => closing = true,
                 _ => {}
@@ -292,6 +294,15 @@ async fn truncated(response: Response<Body>, length: usize) -> Response<Body> {
     let mut document = bytes(body).await;
     document.truncate(length);
     Response::from_parts(parts, Body::from(document))
+}
+
+async fn flipped(response: Response<Body>) -> Response<Body> {
+    let (parts, body) = response.into_parts();
+    let mut content = bytes(body).await;
+    if let Some(byte) = content.first_mut() {
+        *byte ^= 1;
+    }
+    Response::from_parts(parts, Body::from(content))
 }
 
 fn is_document(response: &Response<Body>) -> bool {
