@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Checks the server with boto3, a client that is not of this project. Needs Rust and Python 3 with venv.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/s3-check-venv
+[ -x "$venv/bin/pip" ] || python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check boto3==1.40.0 botocore==1.40.0
+
+cargo build --quiet -p s3-test-server --example serve
+exec 3< <(exec "$target/debug/examples/serve" 0 check-key check-secret 2>"$target/s3-check.log")
+server=$!
+trap 'kill "$server"' EXIT
+read -r endpoint <&3
+"$venv/bin/python" s3-test-server/check/boto3_check.py "$endpoint" check-key check-secret
