@@ -122,7 +122,8 @@ impl ServerOptions {
     }
 
     /// Whether the server speaks TLS, with a certificate made for it
-    /// ([`S3Server::certificate_pem`](crate::S3Server::certificate_pem)).
+    /// ([`S3Server::certificate_pem`](crate::S3Server::certificate_pem)). It names the buckets below `localhost` too, but
+    /// some clients trust no wildcard below a name of one label: give them a [`virtual_host`](Self::virtual_host).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: bool) -> Self {
         self.tls = tls;
