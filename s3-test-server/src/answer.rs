@@ -1,7 +1,8 @@
 //! The body of an answer, which a fault may cut short.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -84,16 +85,28 @@ impl HttpBody for AnswerBody {
 /// A request's body that can still be read to its end when an operation has given it up: otherwise the connection
 /// would be reset while the client writes, and it might never see the answer.
 #[derive(Clone)]
-pub(crate) struct SharedBody(Arc<Mutex<Incoming>>);
+pub(crate) struct SharedBody {
+    body: Arc<Mutex<Incoming>>,
+    asked_for: Arc<AtomicBool>,
+}
 
 impl SharedBody {
     pub(crate) fn new(body: Incoming) -> Self {
-        Self(Arc::new(Mutex::new(body)))
+        Self { body: Arc::new(Mutex::new(body)), asked_for: Arc::default() }
+    }
+
+    /// Whether any of it was read, so that a client which waits for `100 Continue` was told to send it.
+    pub(crate) fn asked_for(&self) -> bool {
+        self.asked_for.load(Ordering::SeqCst)
     }
 
     /// Reads what is left.
     pub(crate) async fn drain(mut self) {
         while let Some(Ok(_)) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {}
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,14 +115,15 @@ impl HttpBody for SharedBody {
     type Error = hyper::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).poll_frame(cx)
+        self.asked_for.store(true, Ordering::SeqCst);
+        Pin::new(&mut *self.lock()).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+        self.lock().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+        self.lock().size_hint()
     }
 }

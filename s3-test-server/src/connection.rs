@@ -19,6 +19,9 @@ use tokio::sync::Notify;
 use crate::answer::AnswerBody;
 use crate::service::Service;
 
+/// S3 bounds the bytes of the headers, and not how many there are.
+const MAX_HEADERS: usize = 1000;
+
 /// What a request can do to its connection.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
@@ -111,7 +114,8 @@ where
         let (service, control) = (Arc::clone(&service), Arc::clone(&control));
         boxed(async move { service.answer(request, &control).await })
     };
-    let mut connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)));
+    let mut connection =
+        pin!(http1::Builder::new().max_headers(MAX_HEADERS).serve_connection(TokioIo::new(stream), service_fn(answer)));
     loop {
         tokio::select! {
             _ = connection.as_mut() => return,

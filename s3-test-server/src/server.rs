@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
@@ -195,7 +196,12 @@ impl Accepting {
     async fn run(self) {
         let mut connections = JoinSet::new();
         loop {
-            let Ok((stream, _)) = self.listener.accept().await else { continue };
+            while connections.try_join_next().is_some() {}
+            let Ok((stream, _)) = self.listener.accept().await else {
+                // There are too many open files; some will be closed.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
             let _ = stream.set_nodelay(true);
             let control = Arc::new(Control::default());
             let (socket, service) = (Socket::new(stream, Arc::clone(&control)), Arc::clone(&self.service));
@@ -209,7 +215,6 @@ impl Accepting {
                 continue;
             }
             connections.spawn(serve(socket, control, service));
-            while connections.try_join_next().is_some() {}
         }
     }
 }

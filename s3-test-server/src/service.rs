@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderValue, RETRY_AFTER, SERVER};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, EXPECT, HeaderValue, RETRY_AFTER, SERVER};
 use hyper::{Method, Request, Response};
 use s3s::Body;
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -107,7 +107,7 @@ impl Service {
 
         let early = self.before(&faults, &mut info, body.clone(), &head, control).await?;
         let info = Arc::new(info);
-        let response = match early {
+        let mut response = match early {
             Some(response) => response,
             None if !valid => {
                 let failure = Failure::new(400, "InvalidURI", standard_message("InvalidURI"));
@@ -115,8 +115,13 @@ impl Service {
             }
             None => self.process(Request::from_parts(parts, Body::http_body(body.clone())), &info).await,
         };
-        if !response.status().is_success() && !head.headers.contains_key(EXPECT) {
-            body.drain().await;
+        if !response.status().is_success() {
+            if body.asked_for() || !head.headers.contains_key(EXPECT) {
+                body.drain().await;
+            } else {
+                // The client may send its body now or not: nobody can tell where its next request begins.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
         }
         self.after(&faults, response, &info, head, control).await
     }

@@ -263,6 +263,16 @@ async fn an_upload_is_completed_again_and_dated_by_its_start_where_options_say_s
     assert_eq!(send(&server, "GET", "/bucket?list-type=2").await.element("LastModified"), Some(started));
 }
 
+/// A client that waits for `100 Continue` and is refused can't be on the connection any more: it says so.
+#[tokio::test]
+async fn a_body_that_was_not_asked_for_ends_the_connection() {
+    let server = start(ServerOptions::new()).await;
+    let put = Request::new("PUT", "/bucket/k?uploadId=none&partNumber=1").header("expect", "100-continue").body("x");
+    let answer = put.send(&server).await.unwrap();
+    assert_eq!(answer.failure(), failure(404, "NoSuchUpload"));
+    assert_eq!(answer.header("connection"), Some("close"));
+}
+
 #[tokio::test]
 async fn a_stopped_server_answers_nobody() {
     let server = start(ServerOptions::new()).await;
