@@ -62,7 +62,7 @@ async fn a_reset_is_one_and_the_request_is_done_or_not_as_the_fault_says() {
 }
 
 #[tokio::test]
-async fn a_cut_body_ends_after_so_many_bytes() {
+async fn a_body_is_cut_after_so_many_bytes_or_damaged() {
     let server = server().await;
     put("k", "0123456789").send(&server).await.unwrap();
     for cut in [0, 4] {
@@ -70,6 +70,8 @@ async fn a_cut_body_ends_after_so_many_bytes() {
         let error = get("k").send(&server).await.unwrap_err();
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::UnexpectedEof, format!("{cut} of 10 bytes")));
     }
+    server.inject(Fault::new(FaultAction::FlipByte).times(1));
+    assert_eq!(get("k").send(&server).await.unwrap().body, b"1123456789");
     assert_eq!(get("k").send(&server).await.unwrap().body, b"0123456789");
 }
 
