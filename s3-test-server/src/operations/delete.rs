@@ -23,7 +23,9 @@ impl Operations {
         Ok(response)
     }
 
-    /// A key that is not there is no failure, with a condition either (S3 API reference, "DeleteObject").
+    /// A key that is not there is no failure (S3 API reference, "DeleteObject"), but with a condition it is one: a
+    /// conditional delete asks whether the object exists and is unchanged (S3 user guide, "How to perform conditional
+    /// deletes").
     fn delete(&self, bucket: &str, key: &str, version: Option<&str>, if_match: Option<&str>) -> Outcome<Deleted> {
         let id = self.store.new_id();
         self.store.bucket(bucket, |bucket| {
@@ -31,8 +33,8 @@ impl Operations {
                 Some(id) => bucket.version(key, id),
                 None => bucket.current(key),
             };
-            if let (Some(tags), Some(current)) = (if_match, current)
-                && !conditions::matches(tags, &current.etag, false)
+            if let Some(tags) = if_match
+                && !current.is_some_and(|current| conditions::matches(tags, &current.etag, false))
             {
                 return Err(Failure::precondition("If-Match"));
             }
