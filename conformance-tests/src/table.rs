@@ -123,11 +123,29 @@ macro_rules! for_each_rule {
 #[macro_export]
 macro_rules! conformance {
     ($harness:expr) => {
+        $crate::conformance_harness!($harness);
+        $crate::for_each_rule!($crate::rule_tests);
+    };
+}
+
+/// Makes a test of some rules for a harness, `group::function`, where the others were held elsewhere and would not come
+/// out otherwise. As [`conformance!`] it stands in a module of its own.
+#[macro_export]
+macro_rules! conformance_of {
+    ($harness:expr, $($rules:tt)+) => {
+        $crate::conformance_harness!($harness);
+        $crate::rule_tests!($($rules)+);
+    };
+}
+
+/// What [`conformance!`] and [`conformance_of!`] have in common: the harness, and the test that serves as another process.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_harness {
+    ($harness:expr) => {
         fn conformance_harness() -> impl $crate::Harness {
             $harness
         }
-
-        $crate::for_each_rule!($crate::rule_tests);
 
         #[test]
         fn conformance_worker() {

@@ -144,7 +144,7 @@ pub async fn x04_create_only_race(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let only = CopyOptions::new().create_only();
-    if storage.capabilities().copy_create_only == Support::No {
+    if storage.probe().await.unwrap().copy_create_only == Support::No {
         storage.put("source", "text").await.unwrap();
         for result in
             [storage.copy_with("source", "k", only.clone()).await, storage.rename_with("source", "k", only).await]
@@ -256,8 +256,10 @@ pub async fn x06_move_never_loses_both(harness: &dyn Harness) {
     }
 }
 
-/// Many movers of one object to different keys: one succeeds, and nothing is doubled or lost.
+/// Many movers of one object to different keys: one succeeds, and nothing is doubled or lost. Where a move is no single
+/// step several may have made their copy before the source went.
 async fn one_of_many_moves(storage: &Storage) {
+    let atomic = storage.capabilities().atomic_rename;
     for round in 0..6 {
         storage.delete_all().await.unwrap();
         storage.put("source", "text").await.unwrap();
@@ -269,16 +271,21 @@ async fn one_of_many_moves(storage: &Storage) {
         for result in join_all(movers).await {
             match result.unwrap() {
                 Ok(_) => moved += 1,
+                Err(error) if error.kind() == ErrorKind::Conflict && !atomic => {}
                 Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "round {round}: {error}"),
             }
         }
         let left = keys(storage).await;
-        assert_eq!((moved, left.len()), (1, 1), "round {round}: moves that succeeded, and what is there: {left:?}");
-        assert_eq!(storage.text(left[0].as_str()).await.unwrap(), "text");
+        let right = if atomic { (moved, left.len()) == (1, 1) } else { moved >= 1 && left.len() >= moved };
+        assert!(right, "round {round}: {moved} moves succeeded, and there is {left:?}");
+        assert!(!left.contains(&"source".to_owned()), "round {round}: the source is gone");
+        for key in left {
+            assert_eq!(storage.text(key).await.unwrap(), "text");
+        }
     }
 }
 
-/// Two moves in opposite directions: one of the two objects survives, whole.
+/// Two moves in opposite directions: one of the two objects survives, whole; both may where a move is no single step.
 async fn moves_that_cross(storage: &Storage) {
     for round in 0..12 {
         storage.delete_all().await.unwrap();
@@ -294,9 +301,12 @@ async fn moves_that_cross(storage: &Storage) {
         });
         let moved = [there.await.unwrap(), back.await.unwrap()];
         let left = keys(storage).await;
-        assert_eq!(left.len(), 1, "round {round}: {left:?} are left after moves {moved:?}");
-        let text = storage.text(left[0].as_str()).await.unwrap();
-        assert!(["one", "two"].contains(&text.as_str()), "round {round}: {text:?}");
+        let most = if storage.capabilities().atomic_rename { 1 } else { 2 };
+        assert!((1..=most).contains(&left.len()), "round {round}: {left:?} are left after moves {moved:?}");
+        for key in left {
+            let text = storage.text(key).await.unwrap();
+            assert!(["one", "two"].contains(&text.as_str()), "round {round}: {text:?}");
+        }
     }
 }
 

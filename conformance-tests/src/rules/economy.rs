@@ -1,8 +1,8 @@
 //! Rules S13 and R09: how many requests an operation takes, and ranges that a service ignores.
 
 use storage_core::{
-    ByteRange, CopyOptions, DeleteOptions, DownloadOptions, GetOptions, HeadOptions, ListOptions, Prefix, PutOptions,
-    Result, Storage, Support,
+    ByteRange, CopyOptions, DeleteOptions, DownloadOptions, ErrorKind, GetOptions, HeadOptions, ListOptions, Prefix,
+    PutOptions, Result, Storage, Support,
 };
 
 use crate::Harness;
@@ -35,14 +35,29 @@ pub async fn s13_request_economy(harness: &dyn Harness) {
     let Some(service) = harness.service().await else { return };
     let root = service.fresh().await;
     let storage = &root.storage;
-    // Time-outs and repetitions are not what is counted; the probe is counted by itself.
-    storage.probe().await.unwrap();
     let mut bill = Bill { service: &*service, wrong: Vec::new() };
+    found_out_once(&mut bill, storage).await;
+    storage.probe().await.unwrap();
     single_objects(&mut bill, storage).await;
     conditional_writes(&mut bill, storage).await;
     streams(&mut bill, storage).await;
     many_objects(&mut bill, storage, &root.address).await;
     assert!(bill.wrong.is_empty(), "{}", bill.wrong.join("\n"));
+}
+
+/// What is not known of the service is found out before the first conditional write, and not again.
+async fn found_out_once(bill: &mut Bill<'_>, storage: &Storage) {
+    let create = |key: &'static str| storage.put_if_absent(key, "x");
+    if let Err(error) = create("first").await {
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    }
+    bill.service.take_requests();
+    let second = create("second").await;
+    let sent = bill.service.take_requests();
+    let due = Requests::from_iter(second.is_ok().then_some((Request::Put, 1)));
+    if sent != due {
+        bill.wrong.push(format!("the second create-only put ({second:?}) sends {sent:?}, due are {due:?}"));
+    }
 }
 
 async fn single_objects(bill: &mut Bill<'_>, storage: &Storage) {
