@@ -112,7 +112,7 @@ fn is_file(line: &str) -> bool {
         && line.contains("\"/")
         && !NEEDED.iter().any(|needed| line.contains(needed))
         // What the C library and the runtime look up about the machine, not about the caller.
-        && !["/sys/fs/cgroup", "/proc/self/", "/sys/devices/system/cpu", "/lib/x86_64-linux-gnu/", "/lib/aarch64"]
+        && !["/sys/fs/cgroup", "/proc/self/", "/proc/sys/vm/", "/sys/devices/system/cpu", "/lib/x86_64-linux-gnu/", "/lib/aarch64"]
             .iter()
             .any(|machine| line.contains(machine))
 }

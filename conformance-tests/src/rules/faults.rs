@@ -11,8 +11,9 @@ use crate::Harness;
 use crate::service::{Fault, Hits, Patience, Request, Service};
 use crate::support::{bytes, snapshot};
 
-/// How many cells of the matrix are tried at once; most of the time they wait.
+/// How many cells of the matrix are tried at once: most of the time they wait, unless they move large content.
 const AT_ONCE: usize = 32;
+const LARGE_AT_ONCE: usize = 4;
 
 /// How often a host's own wrappers may repeat what the driver has given up.
 const BY_HOST: u32 = 3;
@@ -285,8 +286,12 @@ pub async fn e05_faults_of_the_service(harness: &dyn Harness) {
     if harness.service().await.is_none() {
         return;
     }
-    let tried = stream::iter(Cell::all()).map(|cell| cell.wrong(harness)).buffer_unordered(AT_ONCE);
-    let wrong: Vec<String> = tried.collect::<Vec<_>>().await.concat();
+    let (large, small): (Vec<Cell>, Vec<Cell>) = Cell::all().into_iter().partition(|cell| cell.work == Work::Write);
+    let mut wrong = Vec::new();
+    for (cells, at_once) in [(small, AT_ONCE), (large, LARGE_AT_ONCE)] {
+        let tried = stream::iter(cells).map(|cell| cell.wrong(harness)).buffer_unordered(at_once);
+        wrong.extend(tried.collect::<Vec<_>>().await.concat());
+    }
     assert!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n"));
     waits_as_asked(harness).await;
     bodies_that_break_off(harness).await;

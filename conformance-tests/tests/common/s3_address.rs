@@ -24,7 +24,7 @@ pub(crate) struct Address {
 
 /// How long a hasty handle waits for an answer, and for all of an operation; and how often it asks.
 pub(crate) const ANSWER: Duration = Duration::from_millis(400);
-pub(crate) const OPERATION: Duration = Duration::from_secs(2);
+pub(crate) const OPERATION: Duration = Duration::from_secs(4);
 pub(crate) const ATTEMPTS: u32 = 4;
 
 /// The least that S3 takes for a part that is not the last.
