@@ -1,0 +1,168 @@
+//! One probe for each conditional write: what must be refused is, what must be accepted is, and of eight at once one wins.
+
+use futures::future::join_all;
+use http::HeaderValue;
+use storage_core::{Error, ErrorKind};
+
+use super::known::{Condition, Stopped, Verdict};
+use super::trial::{Header, Outcome, Trial, create_only, if_match, wrong_etag};
+use crate::core::Core;
+
+/// How many write at once.
+const RACERS: usize = 8;
+
+/// How often a probe is begun anew because answers were lost on the way.
+const ROUNDS: usize = 6;
+
+/// What a step ends with: a verdict is the end of the probe, no verdict makes it begin anew.
+type Step<T = ()> = std::result::Result<T, End>;
+
+/// Why a round ended early.
+enum End {
+    Verdict(Verdict),
+    /// An answer was lost, and what it would have said cannot be told any more.
+    Unclear,
+    Stopped(Stopped),
+}
+
+impl From<Stopped> for End {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
+fn broken<T>(seen: impl Into<String>) -> Step<T> {
+    Err(End::Verdict(Verdict::Broken(seen.into())))
+}
+
+/// Asks the service whether it keeps a condition. About twenty requests for a put, forty for an upload in parts; what they
+/// make is removed, after a failure too.
+pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, Stopped> {
+    for _ in 0..ROUNDS {
+        let trial = Trial::new(core);
+        let round = match condition {
+            Condition::PutCreateOnly => put_create_only(&trial).await,
+            Condition::PutIfMatch => put_if_match(&trial).await,
+            Condition::CompleteCreateOnly => complete_create_only(&trial).await,
+            Condition::CompleteIfMatch => complete_if_match(&trial).await,
+            Condition::CopyCreateOnly => copy_create_only(&trial).await,
+            Condition::DeleteIfMatch => delete_if_match(&trial).await,
+        };
+        trial.clean_up().await;
+        match round {
+            Ok(()) => return Ok(Verdict::Kept),
+            Err(End::Verdict(verdict)) => return Ok(verdict),
+            Err(End::Unclear) => {}
+            Err(End::Stopped(stopped)) => return Err(stopped),
+        }
+    }
+    Err(Stopped::Failed(Error::new(ErrorKind::Unavailable, "too many answers were lost")))
+}
+
+async fn put_create_only(trial: &Trial<'_>) -> Step {
+    race(join_all((0..RACERS).map(|_| trial.put(trial.name(), Some(create_only())))).await)?;
+    must_refuse(trial.put(trial.name(), Some(create_only())).await?, "a put that found an object")
+}
+
+async fn put_if_match(trial: &Trial<'_>) -> Step {
+    let name = trial.name();
+    let first = must_write(trial.put(name, None).await?, "a put")?;
+    must_refuse(trial.put(name, Some(if_match(&wrong_etag()))).await?, "a put with another etag")?;
+    must_refuse(trial.put(&trial.other_name(), Some(if_match(&first))).await?, "a put that found no object")?;
+    let second = must_write(trial.put(name, Some(if_match(&first))).await?, "a put with the right etag")?;
+    must_refuse(trial.put(name, Some(if_match(&first))).await?, "a put with an old etag")?;
+    race(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&second))))).await)
+}
+
+async fn complete_create_only(trial: &Trial<'_>) -> Step {
+    let name = trial.name();
+    complete_race(trial, &create_only()).await?;
+    let late = trial.upload(name).await?;
+    must_refuse(trial.complete(name, &late, Some(create_only())).await?, "an upload that found an object")
+}
+
+async fn complete_if_match(trial: &Trial<'_>) -> Step {
+    let name = trial.name();
+    let first = must_write(trial.put(name, None).await?, "a put")?;
+    let upload = trial.upload(name).await?;
+    let wrong = Some(if_match(&wrong_etag()));
+    must_refuse(trial.complete(name, &upload, wrong).await?, "an upload with another etag")?;
+    let nowhere = trial.other_name();
+    let lost = trial.upload(&nowhere).await?;
+    must_refuse(trial.complete(&nowhere, &lost, Some(if_match(&first))).await?, "an upload that found no object")?;
+    let upload = trial.upload(name).await?;
+    let right = Some(if_match(&first));
+    let second = must_write(trial.complete(name, &upload, right).await?, "an upload with the right etag")?;
+    complete_race(trial, &if_match(&second)).await
+}
+
+async fn copy_create_only(trial: &Trial<'_>) -> Step {
+    let source = trial.other_name();
+    must_write(trial.put(&source, None).await?, "a put")?;
+    race(join_all((0..RACERS).map(|_| trial.copy(&source, trial.name(), Some(create_only())))).await)?;
+    must_refuse(trial.copy(&source, trial.name(), Some(create_only())).await?, "a copy that found an object")
+}
+
+async fn delete_if_match(trial: &Trial<'_>) -> Step {
+    let name = trial.name();
+    let etag = must_write(trial.put(name, None).await?, "a put")?;
+    must_refuse(trial.delete(name, Some(if_match(&wrong_etag()))).await?, "a delete with another etag")?;
+    if !trial.exists(name).await? {
+        return broken("a delete with another etag was refused and done all the same");
+    }
+    match trial.delete(name, Some(if_match(&etag))).await? {
+        Outcome::Done(_) if !trial.exists(name).await? => {}
+        Outcome::Done(_) => return broken("a delete with the right etag was accepted and not done"),
+        other => return must_write(other, "a delete with the right etag").map(drop),
+    }
+    must_refuse(trial.delete(name, Some(if_match(&etag))).await?, "a delete that found no object")
+}
+
+/// Uploads in parts, begun before and completed at once.
+async fn complete_race(trial: &Trial<'_>, condition: &Header) -> Step {
+    let name = trial.name();
+    let begun = join_all((0..RACERS).map(|_| trial.upload(name))).await;
+    let uploads = begun.into_iter().collect::<Result<Vec<_>, _>>()?;
+    race(join_all(uploads.iter().map(|upload| trial.complete(name, upload, Some(condition.clone())))).await)
+}
+
+/// Of writes at once under one condition, one must be accepted and the others refused. A few lost answers are no matter;
+/// many say nothing.
+fn race(outcomes: Vec<Result<Outcome, Stopped>>) -> Step {
+    let (mut won, mut refused) = (0, 0);
+    for outcome in outcomes {
+        match outcome? {
+            Outcome::Done(_) => won += 1,
+            Outcome::Refused => refused += 1,
+            Outcome::Unclear | Outcome::Lost => {}
+            Outcome::Odd(seen) => return broken(seen),
+        }
+    }
+    match (won, refused) {
+        (1, 5..) => Ok(()),
+        (0, RACERS) => broken(format!("of {RACERS} at once none was accepted")),
+        (0 | 1, _) => Err(End::Unclear),
+        _ => broken(format!("of {RACERS} at once {won} were accepted")),
+    }
+}
+
+fn must_refuse(outcome: Outcome, what: &str) -> Step {
+    match outcome {
+        // A request that is refused now has met its condition, whatever became of its earlier attempt.
+        Outcome::Refused | Outcome::Unclear => Ok(()),
+        Outcome::Lost => Err(End::Unclear),
+        Outcome::Done(_) => broken(format!("{what} was accepted")),
+        Outcome::Odd(seen) => broken(seen),
+    }
+}
+
+/// Gives the etag of what was written.
+fn must_write(outcome: Outcome, what: &str) -> Step<HeaderValue> {
+    match outcome {
+        Outcome::Done(Some(etag)) => Ok(etag),
+        Outcome::Done(None) => broken(format!("{what} was answered without an etag")),
+        Outcome::Refused => broken(format!("{what} was refused")),
+        Outcome::Unclear | Outcome::Lost => Err(End::Unclear),
+        Outcome::Odd(seen) => broken(seen),
+    }
+}
