@@ -13,11 +13,11 @@ type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
 fn each_wrong_setting_is_one_clear_error() {
     let bench = Bench::with_files();
     let cases: [Wrong<'_>; 11] = [
-        (&[("DATA_ROOT_DIRECTORY", "gs://b/x")], &["DATA_ROOT_DIRECTORY", "environment", "\"gs\"", "file, memory"]),
+        (&[("DATA_ROOT_DIRECTORY", "gs://b/x")], &["DATA_ROOT_DIRECTORY", "environment", "\"gs\"", "file, memory, s3"]),
         (&[("DATA_ROOT_DIRECTORY", "S3:/x")], &["DATA_ROOT_DIRECTORY", "two slashes"]),
-        (&[("DATA_ROOT_DIRECTORY", "s3://b/x")], &["DATA_ROOT_DIRECTORY", "this build has no S3 driver"]),
-        (&[("STORAGE_BACKEND", "S3")], &["STORAGE_BACKEND", "this build has no S3 driver", "local, memory"]),
-        (&[("STORAGE_BACKEND", "gcs")], &["STORAGE_BACKEND", "\"gcs\"", "local, memory"]),
+        (&[("DATA_ROOT_DIRECTORY", "s3n://b/x")], &["DATA_ROOT_DIRECTORY", "\"s3n\"", "s3://bucket/prefix"]),
+        (&[("STORAGE_BACKEND", "S3")], &["STORAGE_BUCKET_NAME"]),
+        (&[("STORAGE_BACKEND", "gcs")], &["STORAGE_BACKEND", "\"gcs\"", "local, memory, s3"]),
         (
             &[("DATA_ROOT_DIRECTORY", "memory://m"), ("STORAGE_BACKEND", "local")],
             &["DATA_ROOT_DIRECTORY", "memory://m", "STORAGE_BACKEND", "\"local\""],
