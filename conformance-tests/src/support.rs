@@ -198,7 +198,12 @@ pub(crate) struct Snapshot {
 /// The object at a key; `None` where there is none.
 pub(crate) async fn snapshot(storage: &Storage, key: &str) -> Option<Snapshot> {
     match storage.head(key).await {
-        Ok(head) => Some(Snapshot { head, content: storage.bytes(key).await.unwrap() }),
+        Ok(head) => match storage.bytes(key).await {
+            Ok(content) => Some(Snapshot { head, content }),
+            // A delete that was dropped has landed in between, as it may where `late_commit` is declared.
+            Err(error) if error.is_not_found() && storage.capabilities().late_commit => None,
+            Err(error) => panic!("get {key:?}: {error}"),
+        },
         Err(error) if error.is_not_found() => None,
         Err(error) => panic!("head {key:?}: {error}"),
     }

@@ -6,11 +6,16 @@
 //! | `STORAGE_TEST_S3_BUCKET_PREFIX` | what the names of the suite's buckets begin with; `storage-suite` when unset |
 //! | `STORAGE_TEST_S3_ACCESS_KEY`, `STORAGE_TEST_S3_SECRET_KEY` | who may make buckets, and delete what is in them |
 //! | `STORAGE_TEST_S3_REGION` | the region; `us-east-1` when unset |
-//! | `STORAGE_TEST_S3_SERVICE` | which service it is, by the name of its profile: `ceph`, `moto` |
+//! | `STORAGE_TEST_S3_SERVER` | which service it is, by the name of its profile: `ceph`, `moto` |
 //!
 //! What a service is known to do wrong is in a table with its reason; those rules are run all the same, and must fail.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a harness that cannot make a root is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness that cannot make a root is a failed test"
+)]
 
 #[path = "common/known_wrong.rs"]
 mod known_wrong;
@@ -35,7 +40,7 @@ fn variable(name: &str) -> Option<String> {
 fn service(name: &str) -> Service {
     const KNOWN: [Service; 5] = [Service::Aws, Service::Minio, Service::Ceph, Service::Garage, Service::Moto];
     let found = KNOWN.into_iter().find(|service| service.as_str() == name);
-    found.unwrap_or_else(|| panic!("STORAGE_TEST_S3_SERVICE is {name:?}, and no service of the suite"))
+    found.unwrap_or_else(|| panic!("STORAGE_TEST_S3_SERVER is {name:?}, and no service of the suite"))
 }
 
 impl Live {
@@ -51,7 +56,7 @@ impl Live {
         options.addressing = Addressing::Path;
         let key = |name| variable(name).unwrap_or_else(|| panic!("STORAGE_TEST_S3_{name} is not set"));
         options.credentials = Credentials::keys(key("ACCESS_KEY"), key("SECRET_KEY"));
-        options.service = variable("SERVICE").map(|name| service(&name));
+        options.service = variable("SERVER").map(|name| service(&name));
         S3::new(options).unwrap()
     }
 
@@ -86,7 +91,7 @@ fn judge(rule: &'static str, run: impl FnOnce(Live)) {
         eprintln!("{rule}: no live service to test; STORAGE_TEST_S3_ENDPOINT would name one");
         return;
     };
-    let service = variable("SERVICE").unwrap_or_default();
+    let service = variable("SERVER").unwrap_or_default();
     let Some(reason) = known_wrong::reason(&service, rule) else { return run(live) };
     match std::panic::catch_unwind(AssertUnwindSafe(|| run(live))) {
         Err(_) => eprintln!("{rule} fails on {service}, as is known: {reason}"),
