@@ -99,8 +99,6 @@ pub enum Fault {
     Truncated(usize),
     /// A range is ignored: the whole object comes.
     IgnoreRange,
-    /// The answer names another etag than the object has.
-    WrongETag,
     /// The service met a concurrent change, did nothing, and asks to do it again.
     Conflict,
     /// A byte of the content is another one on its way to the caller.

@@ -1,6 +1,6 @@
 //! What the S3 driver touches when it is given its credentials, as `strace` sees it (rule S10).
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by it")]
 
 #[path = "common/s3_address.rs"]
 mod s3_address;

@@ -110,7 +110,6 @@ fn action(fault: Fault, request: Option<Request>) -> FaultAction {
         Fault::ErrorInSuccess => FaultAction::ErrorInside200,
         Fault::Truncated(bytes) => FaultAction::TruncatedXml(bytes),
         Fault::IgnoreRange => FaultAction::IgnoreRange,
-        Fault::WrongETag => FaultAction::WrongETag,
         Fault::Conflict => status(409, "ConditionalRequestConflict"),
         Fault::FlipByte if request == Some(Request::Get) => FaultAction::FlipByte,
         // What came damaged is noticed by its checksum.
