@@ -122,7 +122,7 @@ impl Attempt<'_> {
             Unanswered::Silent(Silence::Answer) => silent("an answer", self.client.timeouts.answer),
             Unanswered::Silent(Silence::Operation) => silent("an answer", self.client.timeouts.operation),
             // What has never spoken HTTP has not done what was asked by HTTP.
-            Unanswered::Ended(Some(error)) if error.is_parse() && !reused => {
+            Unanswered::Ended(Some(error)) if is_not_http(&error) && !reused => {
                 Lost::Final(Failed { cause: Cause::NotHttp(error.into()), effect: Effect::None, location: None })
             }
             Unanswered::Ended(error) => {
@@ -215,6 +215,12 @@ impl Attempt<'_> {
         *built.headers_mut() = headers;
         Ok(built)
     }
+}
+
+/// Whether what came does not even begin as HTTP: TLS, or another protocol. Other parts of a head that cannot be read tell
+/// nothing of who sent them.
+fn is_not_http(error: &hyper::Error) -> bool {
+    error.is_parse() && error.to_string().contains("version")
 }
 
 /// The encoded path of a target.

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -23,12 +23,14 @@ const MAX_HEADERS: usize = 1000;
 pub(crate) struct Segments {
     segments: std::vec::IntoIter<Bytes>,
     left: u64,
+    /// Lives as long as this.
+    alive: Arc<()>,
 }
 
 impl Segments {
     pub(crate) fn new(segments: Vec<Bytes>) -> Self {
         let left = segments.iter().map(|segment| segment.len() as u64).sum();
-        Self { segments: segments.into_iter(), left }
+        Self { segments: segments.into_iter(), left, alive: Arc::default() }
     }
 }
 
@@ -56,6 +58,8 @@ pub(crate) struct Connection {
     sender: SendRequest<Segments>,
     driver: Pin<Box<http1::Connection<TokioIo<Stream>, Segments>>>,
     dead: bool,
+    /// The content of the latest request, as long as it is being sent.
+    content: Weak<()>,
     pub(crate) activity: Arc<Activity>,
 }
 
@@ -73,7 +77,7 @@ impl Connection {
     pub(crate) async fn new(stream: Stream) -> hyper::Result<Self> {
         let activity = stream.activity();
         let (sender, driver) = http1::Builder::new().max_headers(MAX_HEADERS).handshake(TokioIo::new(stream)).await?;
-        Ok(Self { sender, driver: Box::pin(driver), dead: false, activity })
+        Ok(Self { sender, driver: Box::pin(driver), dead: false, content: Weak::new(), activity })
     }
 
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
@@ -88,6 +92,11 @@ impl Connection {
         !self.dead && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
+    /// Whether the content of the latest request is still being sent: its answer came early.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.content.strong_count() > 0 || self.activity.is_writing()
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub(crate) async fn exchange(
         &mut self,
@@ -95,6 +104,7 @@ impl Connection {
         watch: &mut Watch<'_>,
     ) -> Result<Response<Incoming>, Unanswered> {
         self.activity.touch();
+        self.content = Arc::downgrade(&request.body().alive);
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
         let (driver, dead) = (&mut self.driver, &mut self.dead);
         std::future::poll_fn(|cx| {

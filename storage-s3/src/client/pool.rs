@@ -100,8 +100,12 @@ impl Lease {
         Self { connection, place, permit, pool }
     }
 
-    /// Keeps the connection for the next request; its answer has been read to the end.
+    /// Keeps the connection for the next request; its answer has been read to the end. One whose request has not been sent
+    /// to the end is closed: it would hold the content, and the peer would wait for the rest.
     pub(crate) fn give_back(self) {
+        if self.connection.is_sending() {
+            return;
+        }
         let idle = Idle { connection: self.connection, place: self.place, since: Instant::now() };
         self.pool.keep(self.permit.runtime, idle);
     }

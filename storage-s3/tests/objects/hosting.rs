@@ -1,5 +1,5 @@
 //! A server with one bucket, and handles on it.
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+#![allow(clippy::unwrap_used, dead_code, reason = "a test fails by it; not every test uses all of it")]
 
 use std::time::Duration;
 

@@ -1,0 +1,7 @@
+//! What goes wrong between two ends that are both right: lost answers in races, futures that are dropped half-way, peers
+//! that end a connection at the worst moment.
+
+#[path = "../objects/hosting.rs"]
+mod hosting;
+mod peer;
+mod wire;
