@@ -4,5 +4,5 @@
 mod content;
 mod inputs;
 
-pub use content::{ContentStore, Stored};
+pub use content::{Algorithm, ContentStore, Digest, Layout, Stored};
 pub use inputs::{Input, Inputs, Reading};

@@ -131,7 +131,7 @@ impl Adding<'_> {
                 "key": stored.key,
                 "uri": uri,
                 "size": stored.size,
-                "md5": stored.md5,
+                "md5": stored.digest.as_str(),
                 "written": written,
             }));
         }

@@ -1,0 +1,5 @@
+//! The services for hosts, on memory, on a directory and on the S3 test server.
+
+mod content;
+mod inputs;
+mod support;
