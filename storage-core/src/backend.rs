@@ -235,6 +235,17 @@ pub struct Skipped {
     pub reason: String,
 }
 
+impl Skipped {
+    /// The reason where this user may not read what has the name; asked for by
+    /// [`ListOptions::past_unreadable`](crate::ListOptions::past_unreadable).
+    pub const UNREADABLE: &str = "this user may not read it";
+
+    /// Whether there may be keys under the name, which nobody has seen.
+    pub fn is_unreadable(&self) -> bool {
+        self.reason == Self::UNREADABLE
+    }
+}
+
 /// What a sweep removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SweepReport {

@@ -242,6 +242,12 @@ pub struct ListOptions {
     pub page_size: Option<usize>,
     /// A hint: how many requests may be under way at once.
     pub concurrency: Option<usize>,
+    /// Go on past what this user may not read: it is a skipped name ([`Skipped::is_unreadable`]) and not the listing's
+    /// failure, and a delimited listing shows a level that holds nothing but skipped names, so that who goes down meets
+    /// all of them. Only backends whose levels are directories know the case.
+    ///
+    /// [`Skipped::is_unreadable`]: crate::Skipped::is_unreadable
+    pub past_unreadable: bool,
 }
 
 impl ListOptions {
@@ -317,6 +323,13 @@ impl ListOptions {
     #[must_use]
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.concurrency = Some(requests);
+        self
+    }
+
+    /// Goes on past what this user may not read, which then is skipped, counted and named.
+    #[must_use]
+    pub fn past_unreadable(mut self) -> Self {
+        self.past_unreadable = true;
         self
     }
 }

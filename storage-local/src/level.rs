@@ -44,6 +44,8 @@ pub(crate) struct Item {
 pub(crate) enum Kind {
     /// Maybe an object.
     Object,
+    /// Maybe the object of a name that stands there as a level too.
+    Twin,
     /// Maybe a directory with keys under it.
     Level,
     /// A name that no key can express, and why.

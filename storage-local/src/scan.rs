@@ -146,7 +146,7 @@ impl Scan<'_> {
             }
             // Which of the two a link is shows when it is listed.
             FileType::Directory | FileType::Symlink => {
-                self.window.add(Item { segment: segment.clone(), kind: Kind::Object, path: path.clone() });
+                self.window.add(Item { segment: segment.clone(), kind: Kind::Twin, path: path.clone() });
                 self.window.add(Item { segment, kind: Kind::Level, path });
             }
             _ => return self.skip(&segment, "it is neither a file nor a directory"),

@@ -27,6 +27,8 @@ pub(crate) struct Walk {
     levels: Vec<Level>,
     /// Directories above the walk, which a link must not lead back to.
     above: Vec<Inode>,
+    /// It looks ahead for another walk.
+    ahead: bool,
     skipped: Vec<Skipped>,
 }
 
@@ -37,7 +39,8 @@ impl Walk {
         let (level, start) = prefix.split_at(prefix.rfind('/').map_or(0, |slash| slash + 1));
         let path = level.strip_suffix('/').map(names::path).unwrap_or_default();
         let (level, start, path) = (level.to_owned(), start.to_owned(), path.into_owned());
-        let mut walk = Self { root, query, from, levels: Vec::new(), above: Vec::new(), skipped: Vec::new() };
+        let above = above(&root, &path)?;
+        let mut walk = Self { root, query, from, levels: Vec::new(), above, ahead: false, skipped: Vec::new() };
         walk.enter(path, level, &start, false)?;
         Ok(walk)
     }
@@ -66,7 +69,9 @@ impl Walk {
         let Some(level) = self.levels.last() else { return Ok(None) };
         let (text, path) = (format!("{}{}", level.prefix, item.segment), item.path_in(&level.path));
         match item.kind {
-            Kind::Object if self.is_wanted(&text) => self.object(text, &path, item.path.is_none()),
+            Kind::Object | Kind::Twin if self.is_wanted(&text) => {
+                self.object(text, &path, item.path.is_none(), item.kind == Kind::Twin)
+            }
             Kind::Level if self.query.delimited => {
                 let text = text + "/";
                 match self.is_wanted(&text) && self.holds_key(&path, &text)? {
@@ -89,7 +94,7 @@ impl Walk {
         }
     }
 
-    fn object(&mut self, text: String, path: &str, in_level: bool) -> Result<Option<Entry>> {
+    fn object(&mut self, text: String, path: &str, in_level: bool, is_twin: bool) -> Result<Option<Entry>> {
         match self.stat(path, in_level) {
             Ok(Found::Object(stat)) => Ok(Some(Entry::Object(stat::meta(&Key::new(text)?, &stat)))),
             Ok(Found::Nothing) => Ok(None),
@@ -99,6 +104,13 @@ impl Walk {
             }
             Err(Errno::XDEV) => {
                 self.skip(text, "the symbolic link leads out of the root");
+                Ok(None)
+            }
+            Err(errno) if self.passes(errno) => {
+                // A directory is named once, as the level.
+                if !is_twin {
+                    self.skip(text, Skipped::UNREADABLE);
+                }
                 Ok(None)
             }
             Err(errno) => Err(failed("cannot look at an object of the listing", errno)),
@@ -137,7 +149,11 @@ impl Walk {
             Ok(Some(directory)) => directory,
             Ok(None) => return Ok(()),
             // A link out of the root has been named as an object; as the place to begin it is an error.
-            Err(Errno::XDEV) if !self.levels.is_empty() || !self.above.is_empty() => return Ok(()),
+            Err(Errno::XDEV) if !self.levels.is_empty() || self.ahead => return Ok(()),
+            Err(errno) if self.passes(errno) && !path.is_empty() => {
+                self.skip(prefix, Skipped::UNREADABLE);
+                return Ok(());
+            }
             Err(errno) => return Err(failed("cannot open a directory of the listing", errno)),
         };
         let inode = Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?;
@@ -149,23 +165,33 @@ impl Walk {
         Ok(())
     }
 
-    /// Whether there is any key under a directory; an empty one is no common prefix (rule L08).
+    /// Whether the walk goes on past a thing that answers so.
+    fn passes(&self, errno: Errno) -> bool {
+        self.query.past_unreadable && matches!(errno, Errno::ACCESS | Errno::PERM)
+    }
+
+    /// Whether there is any key under a directory; an empty one is no common prefix (rule L08). For who goes on past what
+    /// cannot be read, a name that is skipped is enough.
     fn holds_key(&self, path: &str, text: &str) -> Result<bool> {
         // The first file that a look meets may be deleted before it is listed; then all of them are looked at.
         Ok(self.finds_key(path, text, true)? || self.finds_key(path, text, false)?)
     }
 
     fn finds_key(&self, path: &str, text: &str, any: bool) -> Result<bool> {
+        let mut query = ListOptions::new().page_size(1);
+        query.past_unreadable = self.query.past_unreadable;
         let mut walk = Walk {
             root: Arc::clone(&self.root),
-            query: ListOptions::new().page_size(1),
+            query,
             from: Bound::Unbounded,
             levels: Vec::new(),
             above: self.above.iter().copied().chain(self.levels.iter().map(|level| level.inode)).collect(),
+            ahead: true,
             skipped: Vec::new(),
         };
         walk.enter(path.to_owned(), text.to_owned(), "", any)?;
-        Ok(!walk.page()?.entries.is_empty())
+        let page = walk.page()?;
+        Ok(!page.entries.is_empty() || (self.query.past_unreadable && !page.skipped.is_empty()))
     }
 
     fn is_wanted(&self, text: &str) -> bool {
@@ -187,6 +213,25 @@ impl Walk {
     fn skip(&mut self, name: String, reason: &str) {
         self.skipped.push(Skipped { name, reason: reason.to_owned() });
     }
+}
+
+/// The directories on the way to a level, the root first: what a link in it may lead back to.
+fn above(root: &OpenRoot, path: &str) -> Result<Vec<Inode>> {
+    let ends = path.match_indices('/').map(|(end, _)| end);
+    let ways = (!path.is_empty()).then_some(0).into_iter().chain(ends).map(|end| &path[..end]);
+    let mut above = Vec::new();
+    for way in ways {
+        match open_level(root, way) {
+            Ok(Some(directory)) => {
+                above.push(Inode::of_open(directory.as_fd()).map_err(doing("cannot look at the directory"))?);
+            }
+            Ok(None) => break,
+            // The level itself is still to be opened, and says what is wrong with the way to it.
+            Err(Errno::XDEV | Errno::ACCESS | Errno::PERM) => break,
+            Err(errno) => return Err(failed("cannot open a directory of the listing", errno)),
+        }
+    }
+    Ok(above)
 }
 
 enum Found {
