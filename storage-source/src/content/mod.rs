@@ -16,7 +16,7 @@ pub use digest::{Algorithm, Digest};
 use spool::{Content, Spooled, spool};
 
 /// The bytes taken from a reader at once.
-const READ_CHUNK: usize = 256 * 1024;
+pub(crate) const READ_CHUNK: usize = 256 * 1024;
 
 /// Which key content is kept under.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,0 +1,77 @@
+//! From the object to the file.
+
+use futures::stream::TryStreamExt as _;
+use storage_core::{Error, GetOptions, GetResult, Result};
+use tokio::io::AsyncWriteExt as _;
+
+use super::change::{blocking, look, remove_journals};
+use super::state::{Content, Version};
+use super::{WorkingCopy, crash};
+use crate::content::{Algorithm, Hasher};
+
+impl WorkingCopy {
+    /// Gives up what was changed: the file becomes what the object is now, and goes where there is none.
+    pub async fn discard(&mut self) -> Result<()> {
+        match self.storage.get(&self.key, GetOptions::new()).await {
+            Ok(result) => self.pull(result).await,
+            Err(error) if error.is_not_found() => {
+                let place = self.place.clone();
+                blocking(move || {
+                    remove_journals(&place.file)
+                        .map_err(|error| place.failed("remove the journals of", &place.file, error))?;
+                    match std::fs::remove_file(&place.file) {
+                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                            Err(place.failed("remove", &place.file, error))
+                        }
+                        _ => Ok(()),
+                    }
+                })
+                .await?;
+                self.start_new().await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the file by what a get yields, in one step: downloaded beside it, recorded, renamed, recorded.
+    pub(super) async fn pull(&mut self, result: GetResult) -> Result<()> {
+        let (etag, attributes) = (result.meta.etag.clone(), result.attributes.clone());
+        let content = self.download(result).await?;
+        let version = Version { etag, content: Some(content) };
+        crash::point("downloaded");
+        self.record.pulling = Some(version.clone());
+        self.save().await?;
+        crash::point("pull recorded");
+        let place = self.place.clone();
+        let looked = blocking(move || {
+            remove_journals(&place.file).map_err(|error| place.failed("remove the journals of", &place.file, error))?;
+            place.adopt()?;
+            crash::point("file replaced");
+            look(&place)
+        })
+        .await?;
+        self.record.pulling = None;
+        self.record.sent.clear();
+        self.record.attributes = attributes;
+        self.record.seen =
+            looked.filter(|looked| Some(&looked.content) == version.content.as_ref()).map(|looked| looked.seen);
+        self.record.base = Some(version);
+        self.save().await
+    }
+
+    /// Writes an object to the medium, beside the file.
+    async fn download(&self, result: GetResult) -> Result<Content> {
+        let failed = |error| self.place.failed("write", &self.place.pull, error);
+        let mut file = tokio::fs::File::create(&self.place.pull).await.map_err(failed)?;
+        let (mut hasher, mut size) = (Hasher::new(Algorithm::Sha256), 0);
+        let mut stream = result.body.into_stream();
+        while let Some(bytes) = stream.try_next().await? {
+            hasher.update(&bytes);
+            size += bytes.len() as u64;
+            file.write_all(&bytes).await.map_err(failed)?;
+        }
+        file.flush().await.map_err(failed)?;
+        file.sync_all().await.map_err(failed)?;
+        Ok::<_, Error>(Content { sha256: hasher.finish().to_string(), size })
+    }
+}
