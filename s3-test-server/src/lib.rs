@@ -26,7 +26,7 @@
 //! # What it knows
 //! Buckets, objects, copies, uploads in parts, the three listings and versions, each with its conditions, ranges,
 //! checksums and limits: [`ServerOptions`] says how it behaves, [`Limits`] and [`Conditions`] what it refuses and
-//! ignores. Reads follow writes at once, and each condition is checked and acted upon in one step. Not there: access
+//! ignores, [`Quirk`] where it deviates from the API reference as other servers do. Reads follow writes at once, and each condition is checked and acted upon in one step. Not there: access
 //! lists, policies, tags, lifecycle, replication, object lock, form uploads; they are answered with `NotImplemented`.
 //!
 //! # Requests
@@ -46,6 +46,7 @@ mod faults;
 mod operation_name;
 mod operations;
 mod options;
+mod quirk;
 mod range;
 mod record;
 mod server;
@@ -59,6 +60,7 @@ mod xml;
 pub use counts::Counts;
 pub use faults::{Fault, FaultAction, FaultHandle};
 pub use options::{Conditions, Limits, MultipartDate, ServerOptions, User};
+pub use quirk::Quirk;
 pub use record::Recorded;
 pub use server::S3Server;
 pub use store::synthetic_bytes;

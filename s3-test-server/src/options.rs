@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::quirk::Quirk;
 use crate::record::Recorded;
 
 const GIB: u64 = 1 << 30;
@@ -21,6 +22,7 @@ pub struct ServerOptions {
     pub(crate) port: u16,
     pub(crate) limits: Limits,
     pub(crate) conditions: Conditions,
+    pub(crate) quirks: Vec<Quirk>,
     pub(crate) clock_offset: i64,
     pub(crate) multipart_date: MultipartDate,
     pub(crate) repeatable_complete: bool,
@@ -40,6 +42,7 @@ impl ServerOptions {
             port: 0,
             limits: Limits::default(),
             conditions: Conditions::default(),
+            quirks: Vec::new(),
             clock_offset: 0,
             multipart_date: MultipartDate::Completion,
             repeatable_complete: false,
@@ -101,6 +104,16 @@ impl ServerOptions {
         self
     }
 
+    /// One more deviation from the S3 API reference.
+    pub fn quirk(mut self, quirk: Quirk) -> Self {
+        self.quirks.push(quirk);
+        self
+    }
+
+    pub(crate) fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
+    }
+
     /// Seconds by which the server's clock is ahead of the machine's (negative: behind); requests that are dated more
     /// than 15 minutes off it are `RequestTimeTooSkewed`.
     pub fn clock_offset(mut self, seconds: i64) -> Self {
@@ -152,6 +165,7 @@ impl fmt::Debug for ServerOptions {
             .field("port", &self.port)
             .field("limits", &self.limits)
             .field("conditions", &self.conditions)
+            .field("quirks", &self.quirks)
             .finish_non_exhaustive()
     }
 }

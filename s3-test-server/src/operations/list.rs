@@ -10,6 +10,7 @@ use super::bucket::owner;
 use super::{Operations, Request, attributes, document};
 use crate::clock::listing_date;
 use crate::error::{Failure, Outcome};
+use crate::quirk::Quirk;
 use crate::store::{Entry, Listing, Object, Rolled};
 use crate::xml::Element;
 
@@ -19,6 +20,8 @@ pub(super) struct Asked<'a> {
     pub(super) delimiter: Option<&'a str>,
     pub(super) limit: usize,
     pub(super) encoded: bool,
+    /// Names are given as they are, whatever the answer says.
+    plain: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -50,12 +53,13 @@ impl<'a> Asked<'a> {
             delimiter: request.query("delimiter").filter(|delimiter| !delimiter.is_empty()),
             limit: limit.min(page) as usize,
             encoded,
+            plain: false,
         })
     }
 
     /// A name as the answer gives it.
     pub(super) fn name(&self, name: &str) -> String {
-        if self.encoded { url_encoded(name) } else { name.to_owned() }
+        if self.encoded && !self.plain { url_encoded(name) } else { name.to_owned() }
     }
 
     pub(super) fn listing<'b>(&'b self, after: Option<&'b str>, given: Option<&'b str>) -> Listing<'b> {
@@ -101,8 +105,13 @@ impl Token {
 }
 
 impl Operations {
-    pub(super) fn list_v2(&self, request: &Request) -> Outcome {
+    fn asked<'a>(&self, request: &'a Request) -> Outcome<Asked<'a>> {
         let asked = Asked::of(request, "max-keys", self.options.limits.page_size)?;
+        Ok(Asked { plain: self.options.has(Quirk::NamesAsTheyAre), ..asked })
+    }
+
+    pub(super) fn list_v2(&self, request: &Request) -> Outcome {
+        let asked = self.asked(request)?;
         let token = request.query("continuation-token").map(Token::parse).transpose()?;
         let start_after = request.query("start-after").filter(|start| !start.is_empty());
         let (after, given) = match &token {
@@ -125,7 +134,7 @@ impl Operations {
             .maybe("Delimiter", asked.delimiter.map(|delimiter| asked.name(delimiter)))
             .maybe("EncodingType", asked.encoded.then_some("url"))
             .text("IsTruncated", page.truncated);
-        push_contents(&asked, &page, request.query("fetch-owner") == Some("true"), &mut root);
+        self.push_contents(&asked, &page, request.query("fetch-owner") == Some("true"), &mut root);
         asked.push_prefixes(&page, &mut root);
         let mut response = document(root);
         attributes::charged(request, response.headers_mut());
@@ -133,7 +142,7 @@ impl Operations {
     }
 
     pub(super) fn list_v1(&self, request: &Request) -> Outcome {
-        let asked = Asked::of(request, "max-keys", self.options.limits.page_size)?;
+        let asked = self.asked(request)?;
         let marker = request.query("marker").filter(|marker| !marker.is_empty());
         let page = self.store.bucket(request.bucket(), |bucket| {
             Ok(asked.listing(marker, marker).objects(bucket, request.info.stale_list))
@@ -150,13 +159,13 @@ impl Operations {
             .maybe("Delimiter", asked.delimiter.map(|delimiter| asked.name(delimiter)))
             .maybe("EncodingType", asked.encoded.then_some("url"))
             .text("IsTruncated", page.truncated);
-        push_contents(&asked, &page, true, &mut root);
+        self.push_contents(&asked, &page, true, &mut root);
         asked.push_prefixes(&page, &mut root);
         Ok(document(root))
     }
 
     pub(super) fn list_versions(&self, request: &Request) -> Outcome {
-        let asked = Asked::of(request, "max-keys", self.options.limits.page_size)?;
+        let asked = self.asked(request)?;
         let key = request.query("key-marker").filter(|marker| !marker.is_empty());
         let version = request.query("version-id-marker").filter(|marker| !marker.is_empty());
         if key.is_none() && version.is_some() {
@@ -199,20 +208,20 @@ impl Operations {
         asked.push_prefixes(&page, &mut root);
         Ok(document(root))
     }
-}
 
-fn push_contents(asked: &Asked<'_>, page: &Rolled<std::sync::Arc<Object>>, owned: bool, root: &mut Element) {
-    for entry in &page.entries {
-        let Entry::Item(key, object) = entry else { continue };
-        let mut contents = Element::new("Contents")
-            .text("Key", asked.name(key))
-            .text("LastModified", listing_date(object.modified))
-            .text("ETag", object.quoted_etag());
-        contents = checksum_kind(contents, object).text("Size", object.content.size());
-        if owned {
-            contents.push(owner("Owner"));
+    fn push_contents(&self, asked: &Asked<'_>, page: &Rolled<std::sync::Arc<Object>>, owned: bool, root: &mut Element) {
+        for entry in &page.entries {
+            let Entry::Item(key, object) = entry else { continue };
+            let mut contents = Element::new("Contents")
+                .text("Key", asked.name(key))
+                .text("LastModified", listing_date(object.modified))
+                .maybe("ETag", (!self.options.has(Quirk::NoListedETag)).then(|| object.quoted_etag()));
+            contents = checksum_kind(contents, object).text("Size", object.content.size());
+            if owned {
+                contents.push(owner("Owner"));
+            }
+            root.push(contents.text("StorageClass", object.storage_class()));
         }
-        root.push(contents.text("StorageClass", object.storage_class()));
     }
 }
 

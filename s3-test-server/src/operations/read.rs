@@ -9,6 +9,7 @@ use super::{Operations, Request, attributes, document, empty, set};
 use crate::clock::http_date;
 use crate::conditions::{self, Validators};
 use crate::error::{Failure, Outcome};
+use crate::quirk::Quirk;
 use crate::range::{self, Asked};
 use crate::store::{Bucket, Object, Versioning};
 use crate::xml::Element;
@@ -40,9 +41,14 @@ impl Operations {
         conditions::check_read(&request.headers, validators).map_err(|failure| {
             failure.header("etag", object.quoted_etag()).header("last-modified", http_date(object.modified))
         })?;
-        let slice = slice(request, &object)?;
+        let mut slice = slice(request, &object)?;
+        let suffix = request.header("range").is_some_and(|range| range.starts_with("bytes=-"));
+        if suffix && self.options.has(Quirk::SuffixFromTheStart) {
+            (slice.from, slice.to) = (0, slice.to - slice.from);
+        }
 
-        let mut response = empty(if slice.partial { 206 } else { 200 });
+        let partial = slice.partial && !self.options.has(Quirk::RangeWithStatus200);
+        let mut response = empty(if partial { 206 } else { 200 });
         let headers = response.headers_mut();
         describe(&object, versioned, headers);
         set(headers, "content-length", slice.to - slice.from);

@@ -6,6 +6,7 @@ use super::{Operations, Request, attributes, document, empty, set, write};
 use crate::checksum::Algorithm;
 use crate::clock::listing_date;
 use crate::error::{Failure, Outcome};
+use crate::quirk::Quirk;
 use crate::store::{Entry, Upload};
 use crate::xml::Element;
 
@@ -31,10 +32,11 @@ impl Operations {
         }
         attributes::charged(request, response.headers_mut());
         let id = self.store.new_id();
-        let root = Element::new("InitiateMultipartUploadResult")
-            .text("Bucket", request.bucket())
-            .text("Key", request.key())
-            .text("UploadId", &id);
+        let root = match self.options.has(Quirk::OtherUploadRoot) {
+            true => "InitiateMultipartUpload",
+            false => "InitiateMultipartUploadResult",
+        };
+        let root = Element::new(root).text("Bucket", request.bucket()).text("Key", request.key()).text("UploadId", &id);
         *response.body_mut() = document(root).into_body();
         self.store.bucket(request.bucket(), |bucket| {
             bucket.uploads.insert((request.key().to_owned(), id), upload);

@@ -4,16 +4,29 @@ use super::{Operations, Request, attributes, body, empty, read, set};
 use crate::checksum::{Algorithm, Checksum, hex};
 use crate::conditions::WriteCondition;
 use crate::error::{Failure, Outcome};
+use crate::quirk::Quirk;
 use crate::store::{Content, Object, Versioning};
 
 impl Operations {
     pub(super) async fn put_object(&self, mut request: Request) -> Outcome {
         let kept = &self.options.conditions;
-        let condition = WriteCondition::of(&request.headers, kept.put_create_only, kept.put_if_match)?;
+        let mut condition = WriteCondition::of(&request.headers, kept.put_create_only, kept.put_if_match)?;
         let headers = attributes::of_write(&request)?;
         check_key(request.key())?;
         let limit = self.options.limits.max_single_put.min(self.options.limits.max_object_size);
-        let body = body::read(&mut request, limit).await?;
+        let mut body = body::read(&mut request, limit).await?;
+        if request.key().ends_with('/') && !body.bytes.is_empty() {
+            if self.options.has(Quirk::SlashRefused) {
+                return Err(Failure::new(400, "UnexpectedContent", "Unexpected request body of a directory"));
+            }
+            if self.options.has(Quirk::SlashFails) {
+                return Err(Failure::new(500, "InternalError", "Internal Error"));
+            }
+            if self.options.has(Quirk::SlashEmptied) {
+                body.bytes = Default::default();
+                condition = WriteCondition::default();
+            }
+        }
         // S3 computes a CRC64NVME where the client brings no checksum.
         let found = || Checksum::full(Algorithm::Crc64Nvme, &Algorithm::Crc64Nvme.digest([body.bytes.as_ref()]));
         let object = Object {
