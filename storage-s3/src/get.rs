@@ -124,11 +124,12 @@ fn take_apart(
         Some(range) => range.resolve(head.meta.size)?,
         None => 0..head.meta.size,
     };
-    let sent = match answer.status {
-        StatusCode::PARTIAL_CONTENT => content_range(&answer.headers).map_err(malformed)?,
-        _ => 0..head.meta.size,
+    let partial = is_partial(range, &answer);
+    let sent = match partial {
+        true => content_range(&answer.headers).map_err(malformed)?,
+        false => 0..head.meta.size,
     };
-    if answer.status == StatusCode::PARTIAL_CONTENT && sent != wanted {
+    if partial && sent != wanted {
         return Err(malformed(format!("bytes {sent:?} came where {wanted:?} were asked for")));
     }
     let announced = answer.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -141,6 +142,11 @@ fn take_apart(
     };
     let content = Content { stream, skip: wanted.start - sent.start };
     Ok(Found { head, range: wanted, content, check })
+}
+
+/// Whether the answer holds a part of the object. Some services send one with status 200, and say so in `Content-Range`.
+fn is_partial(range: Option<ByteRange>, answer: &Answer) -> bool {
+    answer.status == StatusCode::PARTIAL_CONTENT || (range.is_some() && answer.headers.contains_key(CONTENT_RANGE))
 }
 
 /// The bytes that a part of an object holds (RFC 9110, section 14.4).

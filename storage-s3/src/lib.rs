@@ -70,6 +70,7 @@ mod core;
 mod delete;
 mod delete_many;
 mod driver;
+mod encoding;
 mod errors;
 mod get;
 mod head;

@@ -8,21 +8,26 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use http::Method;
 use storage_core::{
-    ETag, Entry, Error, ErrorKind, Key, ListOptions, Lister, MAX_KEY_LEN, ObjectMeta, Page, Result, Token,
+    ETag, Entry, Error, ErrorKind, HeadOptions, Key, ListOptions, Lister, MAX_KEY_LEN, ObjectMeta, Page, Result, Token,
 };
 
 use crate::client::{Answer, AnswerBody, Cause, Effect, Expect, Failure, Request, Target};
 use crate::core::Core;
 use crate::names::{Judged, Name};
 use crate::page::{ListPage, ListedObject};
+use crate::{encoding, head};
 
 /// The most entries of a page (S3 API, "ListObjectsV2": `max-keys`).
 pub(crate) const PAGE_SIZE: usize = 1000;
 
 /// So many pages in a row that say "go on" and name nothing are a service that will never end.
 pub(crate) const EMPTY_PAGES: u32 = 1000;
+
+/// How many etags are asked for at once where a listing has none.
+const ETAGS_AT_ONCE: usize = 16;
 
 const OPERATION: &str = "ListObjectsV2";
 
@@ -79,7 +84,12 @@ impl Lister for S3Lister {
                 return Ok(None);
             };
             let document = self.ask(position).await?;
-            let (page, next, names) = self.read(&document, position)?;
+            let found = page(&self.core, &document).await?;
+            let without_etag = found.objects.iter().any(|object| object.etag.is_none());
+            let (mut page, next, names) = self.read(found, position)?;
+            if without_etag {
+                page.entries = self.with_etags(page.entries).await?;
+            }
             let ended = next.is_none();
             self.next = next;
             if names > 0 || ended {
@@ -106,6 +116,21 @@ impl S3Lister {
         send(&self.core, request).await
     }
 
+    /// The entries with the etags that a service has left out. One request for each; what is gone by then is left out.
+    async fn with_etags(&self, entries: Vec<Entry>) -> Result<Vec<Entry>> {
+        let asked = stream::iter(entries).map(async |entry| match entry {
+            Entry::Object(meta) if meta.etag == ETag::new("") => {
+                match head::head(&self.core, &meta.key, HeadOptions::new()).await {
+                    Ok(head) => Ok(Some(Entry::Object(ObjectMeta { version: None, ..head.meta }))),
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+            entry => Ok(Some(entry)),
+        });
+        asked.buffered(ETAGS_AT_ONCE).try_filter_map(async |entry| Ok(entry)).try_collect().await
+    }
+
     fn prefix(&self) -> String {
         format!("{}{}", self.core.root, self.query.prefix)
     }
@@ -126,9 +151,8 @@ impl S3Lister {
         Some(start)
     }
 
-    /// A page out of a document, the position after it, and how many names it held.
-    fn read(&self, document: &[u8], position: &Position) -> Result<(Page, Option<Position>, usize)> {
-        let found = ListPage::parse(document).map_err(|what| malformed(&self.core, OPERATION, what))?;
+    /// A page out of what the service answered, the position after it, and how many names it held.
+    fn read(&self, found: ListPage<'_>, position: &Position) -> Result<(Page, Option<Position>, usize)> {
         let names = found.objects.len() + found.prefixes.len();
         let mut page = Page { entries: Vec::with_capacity(names), ..Page::default() };
         let (prefix, root) = (self.prefix(), self.core.root.len());
@@ -138,6 +162,10 @@ impl S3Lister {
             let name = next.name().as_bytes();
             if !name.starts_with(prefix.as_bytes()) {
                 let what = format!("it lists {}, asked for names that begin with {prefix:?}", next.name());
+                return Err(malformed(&self.core, OPERATION, what));
+            }
+            if self.query.delimited && next.is_below(prefix.len()) {
+                let what = format!("it lists {}, asked for one level: it ignores the delimiter", next.name());
                 return Err(malformed(&self.core, OPERATION, what));
             }
             if name < last {
@@ -213,6 +241,11 @@ impl<'p> Next<'p> {
         }
     }
 
+    /// Whether it is an object below the level of a prefix of so many bytes.
+    fn is_below(&self, prefix: usize) -> bool {
+        matches!(self, Self::Object(object) if object.name.as_bytes()[prefix..].contains(&b'/'))
+    }
+
     fn add_to(self, page: &mut Page, root: usize) {
         let judged = match self {
             Self::Object(object) => object.name.as_key(root, object.size).map(|key| Entry::Object(object.meta(key))),
@@ -228,7 +261,8 @@ impl<'p> Next<'p> {
 
 impl ListedObject<'_> {
     fn meta(&self, key: Key) -> ObjectMeta {
-        let etag = ETag::new(self.etag.strip_prefix("W/").unwrap_or(&self.etag));
+        let etag = self.etag.as_deref().unwrap_or_default();
+        let etag = ETag::new(etag.strip_prefix("W/").unwrap_or(etag));
         ObjectMeta { key, size: self.size, etag, last_modified: self.last_modified, version: None }
     }
 }
@@ -260,7 +294,7 @@ pub(crate) async fn raw_page(core: &Core, prefix: &str, token: Option<String>) -
         None => {}
     }
     let document = send(core, request).await?;
-    let page = ListPage::parse(&document).map_err(|what| malformed(core, OPERATION, what))?;
+    let page = page(core, &document).await?;
     let names = page.objects.iter().map(|object| match object.name.as_str() {
         Some(name) if name.starts_with(prefix) => Ok(name.to_owned()),
         Some(name) => {
@@ -282,7 +316,14 @@ pub(crate) async fn raw_page(core: &Core, prefix: &str, token: Option<String>) -
     Ok(RawPage { names, next })
 }
 
-fn request(core: &Core, prefix: &str, size: usize) -> Request {
+/// What a document holds, its names decoded.
+async fn page<'d>(core: &Core, document: &'d [u8]) -> Result<ListPage<'d>> {
+    let mut page = ListPage::parse(document).map_err(|what| malformed(core, OPERATION, what))?;
+    encoding::decode(core, &mut page).await?;
+    Ok(page)
+}
+
+pub(crate) fn request(core: &Core, prefix: &str, size: usize) -> Request {
     core.request(OPERATION, Method::GET, Target::Bucket, Expect::Document("ListBucketResult"))
         .query("list-type", "2")
         .query("encoding-type", "url")

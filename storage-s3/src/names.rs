@@ -46,6 +46,12 @@ impl<'a> Name<'a> {
         Ok(())
     }
 
+    /// Whether it can be what the encoding makes of a name: ASCII without spaces and controls, and two digits after each `%`.
+    pub(crate) fn may_be_encoded(&self) -> bool {
+        let digits = |at: usize| hex(self.0.get(at + 1)).and(hex(self.0.get(at + 2))).is_some();
+        self.0.iter().enumerate().all(|(at, byte)| byte.is_ascii_graphic() && (*byte != b'%' || digits(at)))
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use memchr::memchr;
 use quick_xml::escape::{EscapeError, unescape};
 
+use crate::client::also;
+
 /// What is wrong with a document, in words.
 pub(crate) type Malformed = String;
 
@@ -30,7 +32,7 @@ impl<'a> Elements<'a> {
         let document = std::str::from_utf8(document).map_err(|_| "the document is not UTF-8".to_owned())?;
         let mut elements = Self { document, at: 0, name: "", empty: false };
         match elements.next()? {
-            Some(name) if name == root => Ok(elements),
+            Some(name) if name == root || also(root) == Some(name) => Ok(elements),
             Some(name) => Err(format!("the document is a {name:?}, not a {root:?}")),
             None => Err(format!("the document has no {root:?}")),
         }

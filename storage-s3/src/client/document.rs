@@ -17,13 +17,19 @@ pub(crate) fn check(root: &str, status: StatusCode, headers: &HeaderMap, documen
     let text = without_declaration(text.trim());
     let name = root_name(text);
     let whole = closes(text, name);
+    let right = name == root || also(root) == Some(name);
     match name {
         "Error" if whole => Err(Cause::Answer(Box::new(error(status, headers, document)))),
-        _ if name == root && whole => Ok(()),
-        _ if name == root => Err(Cause::Malformed(format!("the answer ends inside its <{root}> document"))),
+        _ if right && whole => Ok(()),
+        _ if right => Err(Cause::Malformed(format!("the answer ends inside its <{root}> document"))),
         "" => Err(Cause::Malformed(format!("the answer is not the <{root}> document that was asked for"))),
         _ => Err(Cause::Malformed(format!("the answer is a <{name}> document instead of <{root}>"))),
     }
+}
+
+/// What some services call a document beside its name in the S3 API reference. It matters for none that may be empty.
+pub(crate) fn also(root: &str) -> Option<&str> {
+    (root == "InitiateMultipartUploadResult").then_some("InitiateMultipartUpload")
 }
 
 fn without_declaration(text: &str) -> &str {
@@ -56,7 +62,7 @@ pub(crate) fn error(status: StatusCode, headers: &HeaderMap, document: &[u8]) ->
     ServiceError {
         status: status.as_u16(),
         code: element("Code").unwrap_or_default(),
-        message: element("Message").unwrap_or_else(|| excerpt(&text)),
+        message: element("Message").unwrap_or_else(|| if is_error { String::new() } else { excerpt(&text) }),
         region: header("x-amz-bucket-region").map(str::to_owned).or_else(|| element("Region")),
         request_id: header("x-amz-request-id").map(str::to_owned).or_else(|| element("RequestId")),
         retry_after: header(RETRY_AFTER.as_str()).and_then(retry_after),
@@ -145,6 +151,8 @@ mod tests {
         assert_eq!((error.region.as_deref(), error.object_size), (Some("eu-west-1"), Some(42)));
         assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
         assert!(error.date.is_some());
+        let bare = super::error(StatusCode::NOT_FOUND, &HeaderMap::new(), b"<Error><Code>NoSuchKey</Code></Error>");
+        assert_eq!((bare.code.as_str(), bare.message.as_str()), ("NoSuchKey", ""), "a document is not shown");
         let plain = super::error(StatusCode::BAD_REQUEST, &HeaderMap::new(), b"Client sent\n an HTTP request");
         assert_eq!((plain.code.as_str(), plain.message.as_str()), ("", "Client sent an HTTP request"));
     }

@@ -26,6 +26,7 @@ mod watch;
 mod tests;
 
 pub(crate) use answer::{Answer, AnswerBody};
+pub(crate) use document::also;
 pub(crate) use encode::path as encode_path;
 pub(crate) use failure::{Cause, Effect, Failure, ServiceError};
 pub(crate) use place::url as endpoint_url;

@@ -39,7 +39,7 @@ fn broken<T>(seen: impl Into<String>) -> Step<T> {
 /// make is removed, after a failure too.
 pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, Stopped> {
     for _ in 0..ROUNDS {
-        let trial = Trial::new(core);
+        let trial = Trial::begin(core).await?;
         let round = match condition {
             Condition::PutCreateOnly => put_create_only(&trial).await,
             Condition::PutIfMatch => put_if_match(&trial).await,

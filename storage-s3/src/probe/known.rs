@@ -80,6 +80,10 @@ struct Found {
     conditions: [OnceCell<Verdict>; 6],
     checksum: OnceLock<Option<Checksum>>,
     versions: OnceLock<bool>,
+    /// Whether content is kept under a name that ends in `/`.
+    slash_is_ordinary: OnceLock<bool>,
+    /// Whether names of listings are encoded where the answer says so.
+    names_encoded: OnceLock<bool>,
 }
 
 impl Known {
@@ -100,7 +104,11 @@ impl Known {
             given,
             why_not,
             checksum_policy: options.checksum,
-            found: Arc::default(),
+            found: Arc::new(Found {
+                // Only a service of which nothing is known may say so and not do it.
+                names_encoded: service.map_or_else(OnceLock::new, |_| OnceLock::from(true)),
+                ..Found::default()
+            }),
             denied: Default::default(),
         }
     }
@@ -196,6 +204,24 @@ impl Known {
 
     pub(super) fn set_checksum(&self, checksum: Option<Checksum>) {
         self.found.checksum.get_or_init(|| checksum);
+    }
+
+    /// Whether content is kept under a name that ends in `/`, if that was tried.
+    pub(super) fn slash_is_ordinary(&self) -> Option<bool> {
+        self.found.slash_is_ordinary.get().copied()
+    }
+
+    pub(super) fn set_slash_is_ordinary(&self, ordinary: bool) {
+        self.found.slash_is_ordinary.get_or_init(|| ordinary);
+    }
+
+    /// Whether the names of listings are encoded where the answer says so, if that is known.
+    pub(crate) fn names_encoded(&self) -> Option<bool> {
+        self.found.names_encoded.get().copied()
+    }
+
+    pub(crate) fn set_names_encoded(&self, encoded: bool) {
+        self.found.names_encoded.get_or_init(|| encoded);
     }
 
     /// Whether the bucket keeps versions, as far as it is known.

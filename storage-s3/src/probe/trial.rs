@@ -3,13 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::join_all;
-use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_LENGTH, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue, Method};
 use storage_core::{ErrorKind, Result};
 
 use super::known::Stopped;
 use crate::checksum::Checksum;
-use crate::client::{Answer, AnswerBody, Effect, Expect, Failure, Request, Target};
+use crate::client::{Answer, AnswerBody, Cause, Effect, Expect, Failure, Request, Target};
 use crate::core::Core;
 use crate::xml::Elements;
 
@@ -48,9 +48,12 @@ pub(super) enum Outcome {
 
 /// The names that one probe uses.
 ///
-/// They end in `/`, as no key does: nothing that a host may store is reserved, and no listing shows them.
+/// They end in `/`, as no key does: nothing that a host may store is reserved, and no listing shows them. Services that
+/// keep objects as files take such a name for a directory; there the names are without it, and a listing at the time of
+/// the probe shows them.
 pub(super) struct Trial<'a> {
     core: &'a Core,
+    ending: &'static str,
     name: String,
     left: Mutex<Left>,
 }
@@ -64,8 +67,56 @@ struct Left {
 }
 
 impl<'a> Trial<'a> {
-    pub(super) fn new(core: &'a Core) -> Self {
-        Self { core, name: fresh_name(core), left: Mutex::default() }
+    /// Two requests, the first time: whether content can be kept under a name that ends in `/`.
+    pub(super) async fn begin(core: &'a Core) -> Result<Self, Stopped> {
+        let trial = Self::with_ending(core, "/");
+        let ordinary = match core.known.slash_is_ordinary() {
+            Some(ordinary) => ordinary,
+            None => {
+                let kept = trial.keeps_content().await;
+                trial.clean_up().await;
+                if let Ok(Some(ordinary)) = kept {
+                    core.known.set_slash_is_ordinary(ordinary);
+                }
+                kept?.unwrap_or(false)
+            }
+        };
+        Ok(Self::with_ending(core, if ordinary { "/" } else { "" }))
+    }
+
+    fn with_ending(core: &'a Core, ending: &'static str) -> Self {
+        Self { core, ending, name: fresh_name(core, ending), left: Mutex::default() }
+    }
+
+    /// Whether what is put under the trial's name is there then; none where the service fails.
+    async fn keeps_content(&self) -> Result<Option<bool>, Stopped> {
+        let content = content();
+        let size = content.len().to_string();
+        self.note(&self.name, None);
+        let request = self.writing("PutObject", Method::PUT, &self.name, Expect::Nothing).body(vec![content.into()]);
+        match self.core.client.send(request).await {
+            Ok(answer) => self.note(&self.name, version_id(&answer)),
+            Err(failure) => return self.refused_name(failure),
+        }
+        let target = Target::Object(self.name.clone());
+        let head = self.core.request("HeadObject", Method::HEAD, target, Expect::Nothing);
+        match self.core.client.send(head).await {
+            Ok(answer) => Ok(Some(answer.headers.get(CONTENT_LENGTH).is_some_and(|told| *told == *size))),
+            Err(failure) if failure.status() == Some(404) => Ok(Some(false)),
+            Err(failure) => self.refused_name(failure),
+        }
+    }
+
+    /// Whether it was the name that was refused, and not the caller; none where the service does not say.
+    fn refused_name(&self, failure: Failure) -> Result<Option<bool>, Stopped> {
+        let (status, seen) = (failure.status(), answered(&failure));
+        let error = self.core.error(failure);
+        match (error.kind(), status) {
+            (ErrorKind::PermissionDenied, _) => Err(Stopped::Denied(seen)),
+            (_, Some(500 | 501)) => Ok(None),
+            (kind, Some(400..=499)) if is_lasting(kind) => Ok(Some(false)),
+            _ => Err(Stopped::Failed(error)),
+        }
     }
 
     /// The name that the trial is mainly about.
@@ -75,7 +126,7 @@ impl<'a> Trial<'a> {
 
     /// One more name.
     pub(super) fn other_name(&self) -> String {
-        fresh_name(self.core)
+        fresh_name(self.core, self.ending)
     }
 
     /// Writes content that no other put of the trial has.
@@ -224,8 +275,10 @@ impl<'a> Trial<'a> {
     /// The failure of a request that stands under no condition.
     fn stopped(&self, failure: Failure) -> Stopped {
         let seen = answered(&failure);
+        // It was repeated, so that it is the service's way of speaking.
+        let foreign = matches!(failure.cause, Cause::Malformed(_));
         let error = self.core.error(failure);
-        if is_lasting(error.kind()) { Stopped::Denied(seen) } else { Stopped::Failed(error) }
+        if foreign || is_lasting(error.kind()) { Stopped::Denied(seen) } else { Stopped::Failed(error) }
     }
 
     /// Notes a name, and a version of it, for the end.
@@ -249,9 +302,14 @@ impl<'a> Trial<'a> {
 /// Which digest the service keeps, if any: one that is wrong is refused, and one that is right comes back with the object
 /// (rule V02). Six requests.
 pub(super) async fn checksum(core: &Core) -> Result<Option<Checksum>> {
-    let trial = Trial::new(core);
-    let kept = keeps_crc32c(&trial).await;
-    trial.clean_up().await;
+    let kept = match Trial::begin(core).await {
+        Ok(trial) => {
+            let kept = keeps_crc32c(&trial).await;
+            trial.clean_up().await;
+            kept
+        }
+        Err(stopped) => Err(stopped),
+    };
     match kept {
         Ok(kept) => Ok(kept.then_some(Checksum::Crc32c)),
         Err(Stopped::Denied(_)) => Ok(None),
@@ -289,12 +347,15 @@ fn version_id(answer: &Answer) -> Option<String> {
 }
 
 fn answered(failure: &Failure) -> String {
+    if let Cause::Malformed(what) = &failure.cause {
+        return format!("{} was answered in a way that the S3 API does not know: {what}", failure.operation);
+    }
     let status = failure.status().map(|status| status.to_string()).unwrap_or_default();
     format!("{} was answered with {status} {}", failure.operation, failure.code()).trim_end().to_owned()
 }
 
-fn fresh_name(core: &Core) -> String {
-    format!("{}storage-probe-{:032x}/", core.root, fastrand::u128(..))
+fn fresh_name(core: &Core, ending: &str) -> String {
+    format!("{}storage-probe-{:032x}{ending}", core.root, fastrand::u128(..))
 }
 
 /// Different each time, so that its etag is one of its own.
