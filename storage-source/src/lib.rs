@@ -3,6 +3,10 @@
 
 mod content;
 mod inputs;
+mod working_copy;
 
 pub use content::{Algorithm, ContentStore, Digest, Layout, Stored};
-pub use inputs::{Input, Inputs, Reading};
+pub use inputs::{Given, Input, InputPolicy, Inputs, Item, Items, Origin, Place, Reading};
+pub use working_copy::{
+    Commit, Holder, Lease, LeaseOptions, Leased, Opened, WorkingCopy, WorkingCopyOptions,
+};

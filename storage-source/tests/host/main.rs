@@ -3,3 +3,4 @@
 mod content;
 mod inputs;
 mod support;
+mod working_copy;
