@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use storage_core::Storage;
 
+use crate::process::WorkerCommand;
 use crate::service::Service;
 
 /// Makes roots for the suite. A driver's tests implement it and call [`conformance!`](crate::conformance).
@@ -35,9 +36,14 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
-    /// The test that stands by as another process, as [`conformance!`](crate::conformance) sets it; rules on several
-    /// processes have nothing to ask where there is none.
-    fn worker(&self) -> Option<String> {
+    /// How a process is started that opens roots of this harness, as [`conformance!`](crate::conformance) sets it; rules
+    /// on several processes have nothing to ask where there is none.
+    fn worker(&self) -> Option<WorkerCommand> {
+        None
+    }
+
+    /// Where the suite works, for the report; where there is none, it is the address of a root.
+    fn location(&self) -> Option<String> {
         None
     }
 }

@@ -44,13 +44,20 @@
     reason = "a test library: a broken rule is a panic that names it"
 )]
 
+mod apart;
 mod capture;
+mod context;
 mod harness;
 mod hostile;
+mod live;
+mod named;
 mod process;
 mod race;
+mod report;
+mod rule;
 pub mod rules;
 mod run;
+mod selection;
 mod service;
 mod spy;
 mod support;
@@ -58,7 +65,15 @@ mod table;
 mod variants;
 
 pub use async_trait::async_trait;
+pub use context::DEFAULT_SEED;
 pub use harness::{Fixture, Harness};
-pub use run::{run_rule, run_worker};
+pub use live::LiveHarness;
+pub use named::{run_rule, run_worker};
+pub use process::{WorkerCommand, serve_if_asked};
+pub use report::{Backend, Note, Outcome, Report, RuleReport, Step, Totals};
+pub use rule::{ELSEWHERE, Elsewhere, GROUPS, Rule};
+pub use run::{Progress, run};
+pub use selection::Selection;
 pub use service::{Fault, Hits, Mistake, Patience, Request, Requests, Service, Trap};
+pub use table::rules;
 pub use variants::{SubRoot, Wrapped};

@@ -3,13 +3,16 @@
 //! A worker says that it is ready, takes a command a line on its standard input, and answers each in one line that
 //! begins with [`MARK`], so that the test runner's own lines are told apart. It ends with its input.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, Write as _};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use storage_core::{PutOptions, Result, Storage};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::context::{part_not_asked, waive_part};
 use crate::harness::Harness;
 use crate::race;
 use crate::support;
@@ -20,17 +23,36 @@ const ADDRESS: &str = "CONFORMANCE_WORKER_ADDRESS";
 /// Begins every line that a worker has to say.
 const MARK: &str = "@worker ";
 
-/// The worker test beside the tests of a module, as `--exact` takes it.
-pub(crate) fn worker_test(module: &str) -> String {
-    match module.split_once("::") {
-        Some((_, inside)) => format!("{inside}::conformance_worker"),
-        None => "conformance_worker".to_owned(),
+/// How a process is started that calls [`serve_if_asked`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// The worker test beside the tests of a module of this test binary.
+    pub(crate) fn of_tests(module: &str) -> Self {
+        let test = match module.split_once("::") {
+            Some((_, inside)) => format!("{inside}::conformance_worker"),
+            None => "conformance_worker".to_owned(),
+        };
+        let arguments = ["--exact", &test, "--nocapture", "--test-threads=1"].map(OsString::from).to_vec();
+        Self { program: std::env::current_exe().expect("a test binary has a path"), arguments }
     }
 }
 
-/// The root that this process is to open as a worker.
-pub(crate) fn address_to_serve() -> Option<String> {
-    std::env::var(ADDRESS).ok()
+/// Serves as another process until its input ends, and says whether the environment asked for that.
+pub async fn serve_if_asked(harness: &dyn Harness) -> bool {
+    match std::env::var(ADDRESS) {
+        Ok(address) => {
+            serve(harness, &address).await;
+            true
+        }
+        Err(_) => false,
+    }
 }
 
 /// What a worker can be told to do. Keys hold no white space.
@@ -107,7 +129,7 @@ impl Job<'_> {
 }
 
 /// Opens the root and does what the standard input says until it ends.
-pub(crate) async fn serve(harness: &dyn Harness, address: &str) {
+async fn serve(harness: &dyn Harness, address: &str) {
     let storage = harness.attach(address).await;
     say("ready");
     for line in std::io::stdin().lock().lines() {
@@ -148,26 +170,31 @@ impl Worker {
         count: usize,
         environment: &[(String, String)],
     ) -> Vec<Self> {
-        let Some(test) = harness.worker().filter(|_| storage.capabilities().shared) else {
+        if !storage.capabilities().shared {
+            waive_part("shared", "other processes do not see the same objects");
+            return Vec::new();
+        }
+        let Some(command) = harness.worker() else {
+            part_not_asked("no second process can be started");
             return Vec::new();
         };
-        let mut workers: Vec<Self> = (0..count).map(|_| Self::spawn(&test, address, environment)).collect();
+        let mut workers: Vec<Self> = (0..count).map(|_| Self::spawn(&command, address, environment)).collect();
         for worker in &mut workers {
             assert_eq!(worker.hear().await, "ready");
         }
         workers
     }
 
-    fn spawn(test: &str, address: &str, environment: &[(String, String)]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+    fn spawn(command: &WorkerCommand, address: &str, environment: &[(String, String)]) -> Self {
+        let mut child = Command::new(&command.program)
+            .args(&command.arguments)
             .env(ADDRESS, address)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("the test binary starts again");
+            .expect("the worker starts");
         let stdin = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { stdin, lines, child }

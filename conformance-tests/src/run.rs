@@ -1,78 +1,165 @@
-//! How a rule is run: on a runtime of its own, watched, and with the test that serves as another process.
+//! The suite at run time: rules as data in, a report out.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use futures::future::LocalBoxFuture;
-use storage_core::Storage;
-use tokio::runtime::{Builder, Runtime};
+use futures::FutureExt as _;
+use futures::stream::{FuturesUnordered, StreamExt as _};
 
-use crate::harness::{Fixture, Harness};
-use crate::process;
-use crate::service::Service;
+use crate::apart::Apart;
+use crate::context::{self, Context, LeftOut};
+use crate::harness::Harness;
+use crate::report::{Backend, Outcome, Report, RuleReport, Step};
+use crate::rule::Rule;
+use crate::selection::Selection;
 
 /// A rule that has not ended by then hangs.
 const WATCHDOG: Duration = Duration::from_secs(120);
 
-/// Runs one rule; [`conformance!`](crate::conformance) calls it with the path of the module that it stands in.
-pub fn run_rule(
-    harness: impl Harness,
-    module: &str,
-    rule: impl for<'a> FnOnce(&'a dyn Harness) -> LocalBoxFuture<'a, ()>,
-) {
-    let hosted = Hosted { harness, worker: process::worker_test(module) };
-    let whole = async {
-        rule(&hosted).await;
-        hosted.finished().await;
+/// What a run tells while it goes on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// A rule begins.
+    Began(&'a Rule),
+    /// A rule has ended.
+    Ended(&'a RuleReport),
+}
+
+/// Asks the rules of a selection, each on a thread and a runtime of its own, and says how each ended. A broken rule is an
+/// outcome and no panic; a rule that hangs fails after two minutes.
+///
+/// Dropping the future gives up the rules that are under way, and waits a few seconds at most until their threads have
+/// ended.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use conformance_tests::{LiveHarness, Selection, run};
+/// # use storage_core::Storage;
+/// # use storage_memory::Stores;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> storage_core::Result<()> {
+/// let stores = Stores::new();
+/// let live = Arc::new(LiveHarness::new(move |name| {
+///     let opened = Storage::new(stores.open("notes", true)).sub(name);
+///     Box::pin(async move { opened })
+/// }));
+/// let report = run(live.clone(), &Selection::of("K02,D02")?, |_| ()).await;
+/// live.clean_up().await?;
+/// assert!(report.is_conformant());
+/// # Ok(()) }
+/// ```
+pub async fn run(harness: Arc<dyn Harness>, selection: &Selection, mut progress: impl FnMut(Progress<'_>)) -> Report {
+    context::silence_panics();
+    let start = Instant::now();
+    let backend = look(Arc::clone(&harness), selection.seed).await;
+    let mut reports: Vec<RuleReport> = selection.elsewhere().into_iter().map(RuleReport::elsewhere).collect();
+    let mut waiting = selection.rules().into_iter();
+    let mut running = FuturesUnordered::new();
+    loop {
+        for rule in waiting.by_ref().take(selection.at_once - running.len()) {
+            progress(Progress::Began(rule));
+            running.push(ask(Arc::clone(&harness), rule, selection.seed));
+        }
+        let Some(ended) = running.next().await else { break };
+        progress(Progress::Ended(&ended));
+        reports.push(ended);
+    }
+    Report::new(backend, selection.seed, reports, start.elapsed())
+}
+
+/// What is tested; `None` where no root can be made.
+async fn look(harness: Arc<dyn Harness>, seed: u64) -> Option<Backend> {
+    let described = Apart::start(Context::silent(seed), move || async move {
+        let looked = AssertUnwindSafe(describe(&*harness)).catch_unwind();
+        looked.await.ok()
+    });
+    described.ended().await.flatten()
+}
+
+async fn describe(harness: &dyn Harness) -> Backend {
+    let root = harness.fresh().await;
+    let capabilities = root.storage.probe().await.unwrap_or_else(|_| root.storage.capabilities());
+    let own = || root.storage.location().map(|location| location.to_string());
+    let location = harness.location().or_else(own);
+    Backend { driver: root.storage.name().to_owned(), location, capabilities }
+}
+
+/// Asks one rule.
+async fn ask(harness: Arc<dyn Harness>, rule: &'static Rule, seed: u64) -> RuleReport {
+    let (context, start) = (Context::silent(seed), Instant::now());
+    let asked = Apart::start(Arc::clone(&context), move || async move { hold(&*harness, rule).await });
+    let held = asked.ended().await.unwrap_or(Held::Broken);
+    RuleReport::new(rule, outcome(held, &context), start.elapsed())
+}
+
+/// How a rule came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// It ended; what it left out is in its context.
+    Ended,
+    /// It panicked; why is in its context, where panics are written down.
+    Broken,
+    /// The watchdog ended it.
+    Hung,
+}
+
+/// Holds a driver to a rule.
+pub(crate) async fn hold(harness: &dyn Harness, rule: &Rule) -> Held {
+    let whole = AssertUnwindSafe(async {
+        (rule.run)(harness).await;
+        harness.finished().await;
+    });
+    match tokio::time::timeout(WATCHDOG, whole.catch_unwind()).await {
+        Ok(Ok(())) => Held::Ended,
+        Ok(Err(panic)) if panic.is::<LeftOut>() => Held::Ended,
+        Ok(Err(_)) => Held::Broken,
+        Err(_) => Held::Hung,
+    }
+}
+
+fn outcome(held: Held, context: &Context) -> Outcome {
+    let said = context.said();
+    let hung = Step { message: format!("the rule has not ended within {WATCHDOG:?}"), place: String::new() };
+    let steps = match held {
+        Held::Ended => return Outcome::of(said.whole, said.parts),
+        Held::Broken => said.panics,
+        Held::Hung => [vec![hung], said.panics].concat(),
     };
-    runtime().block_on(async { tokio::time::timeout(WATCHDOG, whole).await.expect("the rule hangs") });
+    let reason = steps.first().map_or_else(|| "a panic that told nothing".to_owned(), |step| one_line(&step.message));
+    Outcome::Fail { reason, steps }
 }
 
-/// Serves as another process where the environment says so, else returns at once.
-pub fn run_worker(harness: impl Harness) {
-    if let Some(address) = process::address_to_serve() {
-        runtime().block_on(process::serve(&harness, &address));
+/// The message of a failed assertion in one line.
+fn one_line(message: &str) -> String {
+    let sides = |message: &str| -> Option<String> {
+        let (what, sides) = message.split_once("\n  left: ")?;
+        let (is, due) = sides.split_once("\n right: ")?;
+        match what.strip_prefix("assertion `left == right` failed") {
+            Some(what) => Some(format!("{}: {is}, where {due} is due", what.trim_start_matches(": "))),
+            None => Some(format!("{}: both are {is}", what.rsplit(" failed: ").next()?)),
+        }
+    };
+    let line = sides(message).unwrap_or_else(|| message.to_owned());
+    let line: String = line.trim_start_matches(": ").split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
-fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-}
+#[cfg(test)]
+mod tests {
+    use super::one_line;
 
-/// A harness that knows the worker of the test binary that it runs in.
-struct Hosted<H> {
-    harness: H,
-    worker: String,
-}
-
-#[async_trait]
-impl<H: Harness> Harness for Hosted<H> {
-    async fn fresh(&self) -> Fixture {
-        self.harness.fresh().await
-    }
-
-    async fn missing(&self) -> Storage {
-        self.harness.missing().await
-    }
-
-    async fn attach(&self, address: &str) -> Storage {
-        self.harness.attach(address).await
-    }
-
-    async fn finished(&self) {
-        self.harness.finished().await;
-    }
-
-    async fn service(&self) -> Option<Arc<dyn Service>> {
-        self.harness.service().await
-    }
-
-    async fn versioned(&self) -> Option<Fixture> {
-        self.harness.versioned().await
-    }
-
-    fn worker(&self) -> Option<String> {
-        Some(self.worker.clone())
+    #[test]
+    fn a_failed_assertion_is_told_in_one_line() {
+        let equal = "assertion `left == right` failed: the kind\n  left: NotFound\n right: Unsupported";
+        assert_eq!(one_line(equal), "the kind: NotFound, where Unsupported is due");
+        assert_eq!(one_line("assertion `left == right` failed\n  left: 1\n right: 2"), "1, where 2 is due");
+        let unequal = "assertion `left != right` failed: two versions\n  left: 1\n right: 1";
+        assert_eq!(one_line(unequal), "two versions: both are 1");
+        assert_eq!(one_line("a\n  b"), "a b");
+        assert_eq!(one_line(&"é".repeat(300)).chars().count(), 201);
     }
 }

@@ -1,5 +1,19 @@
 //! The table of all rules, and the macros that make tests of it.
 
+use crate::rule::Rule;
+
+macro_rules! collected {
+    ($($group:ident :: $rule:ident),* $(,)?) => {
+        const RULES: &[Rule] = &[$(crate::rules::$group::$rule::RULE),*];
+    };
+}
+crate::for_each_rule!(collected);
+
+/// Every rule, in the order of the table.
+pub fn rules() -> &'static [Rule] {
+    RULES
+}
+
 /// Calls the macro `$then` with the path of every rule, `group::function`, separated by commas.
 #[macro_export]
 macro_rules! for_each_rule {
@@ -162,9 +176,7 @@ macro_rules! rule_tests {
         $(
             #[test]
             fn $rule() {
-                $crate::run_rule(conformance_harness(), module_path!(), |harness| {
-                    Box::pin($crate::rules::$group::$rule(harness))
-                });
+                $crate::run_rule(conformance_harness(), module_path!(), &$crate::rules::$group::$rule::RULE);
             }
         )*
     };

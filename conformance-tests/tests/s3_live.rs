@@ -105,9 +105,7 @@ macro_rules! live_tests {
             #[test]
             fn $rule() {
                 judge(stringify!($rule), |live| {
-                    conformance_tests::run_rule(live, module_path!(), |harness| {
-                        Box::pin(conformance_tests::rules::$group::$rule(harness))
-                    });
+                    conformance_tests::run_rule(live, module_path!(), &conformance_tests::rules::$group::$rule::RULE);
                 });
             }
         )*

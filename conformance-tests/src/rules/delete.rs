@@ -3,10 +3,16 @@
 use storage_core::{Error, ErrorKind, Result, Storage};
 
 use crate::Harness;
+use crate::context::nothing_to_ask;
+use crate::rule::rule;
 use crate::support::{keys, kind};
 
-/// D01: Deleting a missing key is Ok, and so is deleting twice.
-pub async fn d01_missing_key_is_ok(harness: &dyn Harness) {
+rule! {
+    /// Deleting a missing key is Ok, and so is deleting twice.
+    D01, d01_missing_key_is_ok, "A missing key is Ok",
+    why: "Deletes are repeated after lost answers; an error for the second one is a false alarm."
+}
+async fn d01_missing_key_is_ok(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.delete("never/was/there").await.unwrap();
@@ -20,8 +26,12 @@ pub async fn d01_missing_key_is_ok(harness: &dyn Harness) {
     assert_eq!(storage.text("a/b").await.unwrap(), "again", "a deleted key is as good as new");
 }
 
-/// D02: Deleting `a` touches neither `a/b` nor `ab`.
-pub async fn d02_neighbours_stay(harness: &dyn Harness) {
+rule! {
+    /// Deleting `a` touches neither `a/b` nor `ab`.
+    D02, d02_neighbours_stay, "Neighbours stay",
+    why: "A delete of `a` that takes `a/b` along, as that of a directory does, loses data."
+}
+async fn d02_neighbours_stay(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let all = ["a", "a-b", "a.b", "a/b", "a/b/c", "a/b/c/d", "a0", "ab", "b/a"];
@@ -41,9 +51,14 @@ pub async fn d02_neighbours_stay(harness: &dyn Harness) {
     }
 }
 
-/// D03: A bulk delete gives a result for each key, in order; any number of keys, some of them missing, repeated or no
-/// keys at all.
-pub async fn d03_bulk_delete(harness: &dyn Harness) {
+rule! {
+    /// A bulk delete gives a result for each key, in order; any number of keys, some of them missing, repeated or no
+    /// keys at all.
+    D03, d03_bulk_delete, "Bulk delete",
+    why: "Services take a thousand keys at once and answer in XML; hostile names and the rest of the last batch get \
+          lost there."
+}
+async fn d03_bulk_delete(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     assert!(storage.delete_many(Vec::<&str>::new()).await.unwrap().is_empty(), "no keys, no results");
@@ -74,9 +89,14 @@ pub async fn d03_bulk_delete(harness: &dyn Harness) {
     assert!(!failed.is_empty() && failed.iter().all(|error| error.kind() == ErrorKind::BackendNotFound), "{failed:?}");
 }
 
-/// D04: A delete by prefix takes a prefix that ends in `/`; everything needs an explicit "all". It says how many objects
-/// that were, and can be repeated.
-pub async fn d04_delete_by_prefix(harness: &dyn Harness) {
+rule! {
+    /// A delete by prefix takes a prefix that ends in `/`; everything needs an explicit "all". It says how many
+    /// objects that were, and can be repeated.
+    D04, d04_delete_by_prefix, "Delete by prefix",
+    why: "An empty prefix that came out of a bug empties the whole bucket, unless everything needs to be asked for by \
+          name."
+}
+async fn d04_delete_by_prefix(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let under = ["x/a", "x/a/b", "x/a/b/c", "x/\u{10ffff}", "x/ ", "x/y/z"];
@@ -109,11 +129,17 @@ pub async fn d04_delete_by_prefix(harness: &dyn Harness) {
     assert_eq!(keys(storage).await, ["x"]);
 }
 
-/// D05: A root that is gone is `BackendNotFound`, not Ok.
-pub async fn d05_root_that_is_gone(harness: &dyn Harness) {
+rule! {
+    /// A root that is gone is `BackendNotFound`, not Ok.
+    D05, d05_root_that_is_gone, "A root that is gone",
+    why: "An unmounted disk that answers Ok to deletes makes the host forget what is still there."
+}
+async fn d05_root_that_is_gone(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
-    let Some(directory) = fixture.directory.as_ref().filter(|_| !fixture.sub_root) else { return };
+    let Some(directory) = fixture.directory.as_ref().filter(|_| !fixture.sub_root) else {
+        return nothing_to_ask("the root is no directory that could go");
+    };
     storage.put("a/b", "text").await.unwrap();
     storage.put("c", "text").await.unwrap();
     std::fs::remove_dir_all(directory).unwrap();

@@ -6,6 +6,8 @@ use storage_core::{
 };
 
 use crate::Harness;
+use crate::context::{NO_SERVICE, nothing_to_ask};
+use crate::rule::rule;
 use crate::service::{Fault, Hits, Request, Requests, Service};
 use crate::support::{bytes, write_streaming};
 
@@ -28,11 +30,15 @@ impl Bill<'_> {
     }
 }
 
-/// S13: On success a get, a ranged get, a head, a put, a small streaming write, a copy and a delete are one request each, under
-/// a condition too once it is known which of them the service keeps; a listing and a bulk delete are one for each page.
-/// There is none beside them.
-pub async fn s13_request_economy(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// On success a get, a ranged get, a head, a put, a small streaming write, a copy and a delete are one request
+    /// each, under a condition too once it is known which of them the service keeps; a listing and a bulk delete are
+    /// one for each page. There is none beside them.
+    S13, s13_request_economy, "Request economy",
+    why: "A hidden HEAD doubles latency and bill of every read, and nobody notices."
+}
+async fn s13_request_economy(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.fresh().await;
     let storage = &root.storage;
     let mut bill = Bill { service: &*service, wrong: Vec::new() };
@@ -143,10 +149,15 @@ async fn many_objects(bill: &mut Bill<'_>, storage: &Storage, address: &str) {
     bill.of("one level", &[(Request::List, 1)], async { storage.pages(delimited).await?.next_page().await }).await;
 }
 
-/// R09: A service that ignores the range and sends the whole object is noticed: the answer is sliced to the range, or
-/// refused; no other bytes pass as those that were asked for.
-pub async fn r09_ignored_ranges(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// A service that ignores the range and sends the whole object is noticed: the answer is sliced to the range, or
+    /// refused; no other bytes pass as those that were asked for.
+    R09, r09_ignored_ranges, "Ignored ranges",
+    why: "Proxies and simple servers ignore the range and send it all; whoever takes that for the range reads wrong \
+          bytes."
+}
+async fn r09_ignored_ranges(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.hasty().await;
     let storage = &root.storage;
     let data = bytes(9, 300_000);

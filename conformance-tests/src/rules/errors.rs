@@ -11,6 +11,7 @@ use storage_core::{
 };
 
 use crate::Harness;
+use crate::rule::rule;
 use crate::support::kind;
 
 /// What an error must say.
@@ -56,9 +57,14 @@ macro_rules! scenario {
     };
 }
 
-/// E01: The kind is the same for the same scenario on every driver; an error names the operation, the backend and the
-/// key, keeps its source, and says what the user can do.
-pub async fn e01_errors_say_what_and_where(harness: &dyn Harness) {
+rule! {
+    /// The kind is the same for the same scenario on every driver; an error names the operation, the backend and the
+    /// key, keeps its source, and says what the user can do.
+    E01, e01_errors_say_what_and_where, "Errors say what and where",
+    why: "An error without key and place cannot be acted on; a kind that differs by driver makes the host's handling \
+          wrong on the other one."
+}
+async fn e01_errors_say_what_and_where(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.put("k", "0123456789").await.unwrap();
@@ -203,9 +209,13 @@ async fn of_arguments(storage: &Storage) -> Vec<Scenario> {
     scenarios
 }
 
-/// E02: Only what can pass by itself is called retryable, and not: a full disk, a name too long, a directory in the
-/// way, bad or insufficient credentials.
-pub async fn e02_retryable_is_what_can_pass(harness: &dyn Harness) {
+rule! {
+    /// Only what can pass by itself is called retryable, and not: a full disk, a name too long, a directory in the
+    /// way, bad or insufficient credentials.
+    E02, e02_retryable_is_what_can_pass, "Retryable is what can pass",
+    why: "A retry of what cannot pass hides a full disk or a wrong key for minutes."
+}
+async fn e02_retryable_is_what_can_pass(harness: &dyn Harness) {
     use ErrorKind::*;
     let passing = [Throttled, Timeout, Unavailable];
     let lasting = [
@@ -248,8 +258,12 @@ pub async fn e02_retryable_is_what_can_pass(harness: &dyn Harness) {
     assert!(!storage.storage.put(&long, "").await.unwrap_err().is_retryable(), "a key too long");
 }
 
-/// E03: A missing root is `BackendNotFound` on every operation, and none of them makes it.
-pub async fn e03_missing_root(harness: &dyn Harness) {
+rule! {
+    /// A missing root is `BackendNotFound` on every operation, and none of them makes it.
+    E03, e03_missing_root, "A missing root",
+    why: "A widely used library has three different errors for it, one of which is that of a missing object."
+}
+async fn e03_missing_root(harness: &dyn Harness) {
     let storage = harness.missing().await;
     let fixture = harness.fresh().await;
     fixture.storage.put("k", "text").await.unwrap();

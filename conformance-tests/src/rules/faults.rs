@@ -8,6 +8,8 @@ use futures::stream::{self, StreamExt as _};
 use storage_core::{ErrorKind, ListOptions, Prefix, Result, Storage};
 
 use crate::Harness;
+use crate::context::{NO_SERVICE, nothing_to_ask};
+use crate::rule::rule;
 use crate::service::{Fault, Hits, Patience, Request, Service};
 use crate::support::{bytes, snapshot};
 
@@ -278,13 +280,19 @@ impl Cell {
     }
 }
 
-/// E05: A fault of the service (a failure, a reset, a lost answer, a cut body or document, an error inside a success, too
-/// late an answer or none) at the first, a middle or the last request of an operation is repeated a bounded number of
-/// times within the operation's deadline. One that passes is not noticed; one that stays ends in the kind it has on every
-/// driver, or in `OutcomeUnknown` where the request may have been done, and the object is the old or the new one, whole.
-pub async fn e05_faults_of_the_service(harness: &dyn Harness) {
+rule! {
+    /// A fault of the service (a failure, a reset, a lost answer, a cut body or document, an error inside a success,
+    /// too late an answer or none) at the first, a middle or the last request of an operation is repeated a bounded
+    /// number of times within the operation's deadline. One that passes is not noticed; one that stays ends in the
+    /// kind it has on every driver, or in `OutcomeUnknown` where the request may have been done, and the object is the
+    /// old or the new one, whole.
+    E05, e05_faults_of_the_service, "Faults of the service",
+    why: "Services fail in small ways every day; each fault that is not met ends in a lost write, a false answer or a \
+          hang."
+}
+async fn e05_faults_of_the_service(harness: &dyn Harness) {
     if harness.service().await.is_none() {
-        return;
+        return nothing_to_ask(NO_SERVICE);
     }
     let (large, small): (Vec<Cell>, Vec<Cell>) = Cell::all().into_iter().partition(|cell| cell.work == Work::Write);
     let mut wrong = Vec::new();

@@ -5,14 +5,20 @@ use futures::stream::{self, StreamExt as _};
 use storage_core::{CopyOptions, Error, ErrorKind, GetOptions, Key, MAX_KEY_LEN, Prefix, PutOptions, Result, Storage};
 
 use crate::Harness;
+use crate::context::seed;
 use crate::hostile::{CONTROL_NAMES, ENCODED, SPACES_AND_DOTS, SPECIAL, random_keys};
+use crate::rule::rule;
 use crate::support::{
     assert_absent, assert_found, assert_uri, content_of, for_all, keys, keys_under, kind, level, round_trip, sorted,
     sweep, write_streaming,
 };
 
-/// K01: What is no key is refused as `InvalidKey`, with the reason and before any I/O, on every driver alike.
-pub async fn k01_invalid_keys_do_no_io(harness: &dyn Harness) {
+rule! {
+    /// What is no key is refused as `InvalidKey`, with the reason and before any I/O, on every driver alike.
+    K01, k01_invalid_keys_do_no_io, "Invalid keys are refused",
+    why: "A key that one driver refuses and another stores under a changed name is an object that nobody finds again."
+}
+async fn k01_invalid_keys_do_no_io(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let missing = harness.missing().await;
     for key in ["", "/", "a//b", "../x", "a\0b", "x/"] {
@@ -80,8 +86,13 @@ async fn assert_refused<K: AsRef<str>>(storage: &Storage, all: impl IntoIterator
     assert_eq!(keys(storage).await, Vec::<String>::new(), "a refused call wrote nothing");
 }
 
-/// K02: A key is never rewritten: not trimmed, collapsed, decoded or encoded. What was put lists back byte for byte.
-pub async fn k02_keys_are_never_rewritten(harness: &dyn Harness) {
+rule! {
+    /// A key is never rewritten: not trimmed, collapsed, decoded or encoded. What was put lists back byte for byte.
+    K02, k02_keys_are_never_rewritten, "Keys are never rewritten",
+    why: "A widely used library trimmed and collapsed keys, so that ` a` and `a` were one object and the second put \
+          destroyed the first."
+}
+async fn k02_keys_are_never_rewritten(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let more =
         ["a", "A", "a b", "a  b", "a%20b", "a+b", "a\\b", "a\\/b", "a/b", "a|b", "ａ", "å", "\u{212b}", "ﬁ", "fi"];
@@ -89,9 +100,14 @@ pub async fn k02_keys_are_never_rewritten(harness: &dyn Harness) {
     round_trip(&root.storage, all).await;
 }
 
-/// K03: A key has 1 to 1,024 bytes of UTF-8, counted with the prefix of every sub-root before it; `max_key_len` says
-/// what is left.
-pub async fn k03_length_limits(harness: &dyn Harness) {
+rule! {
+    /// A key has 1 to 1,024 bytes of UTF-8, counted with the prefix of every sub-root before it; `max_key_len` says
+    /// what is left.
+    K03, k03_length_limits, "Length of keys",
+    why: "A limit that differs from driver to driver shows on the day of the move to another one, with the longest \
+          keys."
+}
+async fn k03_length_limits(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
     let most = storage.max_key_len();
@@ -124,22 +140,34 @@ fn segments(length: usize, each: usize) -> String {
     key
 }
 
-/// K04: An empty key, a `/` at its beginning or end, and an empty segment are `InvalidKey`.
-pub async fn k04_empty_segments(harness: &dyn Harness) {
+rule! {
+    /// An empty key, a `/` at its beginning or end, and an empty segment are `InvalidKey`.
+    K04, k04_empty_segments, "Empty segments",
+    why: "Where `a//b` and `a/b` meet in one file, one of the two objects is lost."
+}
+async fn k04_empty_segments(harness: &dyn Harness) {
     let root = harness.fresh().await;
     assert_refused(&root.storage, ["", "/", "//", "/a", "a/", "a//b", "a/b/", "//a", "a///b", "a/b//", " //a"]).await;
 }
 
-/// K05: A segment `.` or `..` is `InvalidKey`, anywhere; longer names that begin or end so are keys.
-pub async fn k05_dot_segments(harness: &dyn Harness) {
+rule! {
+    /// A segment `.` or `..` is `InvalidKey`, anywhere; longer names that begin or end so are keys.
+    K05, k05_dot_segments, "Dot segments",
+    why: "In a widely used library the key `../other-tenant/x` went out as another tenant's key."
+}
+async fn k05_dot_segments(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let refused = [".", "..", "./a", "../a", "a/.", "a/..", "a/./b", "a/../b", "../../etc/passwd", "a/b/../../../c"];
     assert_refused(&root.storage, refused).await;
     round_trip(&root.storage, ["...", "..a", "a..", ".a", "a/..b", "a/b..", "a/.../b", ". ", " .."]).await;
 }
 
-/// K06: NUL, the other control characters, DEL, U+FFFE and U+FFFF are `InvalidKey`; their neighbours are literal.
-pub async fn k06_control_characters(harness: &dyn Harness) {
+rule! {
+    /// NUL, the other control characters, DEL, U+FFFE and U+FFFF are `InvalidKey`; their neighbours are literal.
+    K06, k06_control_characters, "Control characters",
+    why: "A listing in XML 1.0 cannot carry them, so that one such key would break the listing of all others."
+}
+async fn k06_control_characters(harness: &dyn Harness) {
     let root = harness.fresh().await;
     for refused in ('\0'..='\x1f').chain(['\x7f', '\u{fffe}', '\u{ffff}']) {
         assert_refused(&root.storage, [format!("{refused}"), format!("a{refused}"), format!("d/{refused}b/c")]).await;
@@ -149,8 +177,12 @@ pub async fn k06_control_characters(harness: &dyn Harness) {
     round_trip(&root.storage, neighbours.map(|character| format!("a{character}b"))).await;
 }
 
-/// K07: Spaces and dots at the ends of a segment are kept.
-pub async fn k07_spaces_and_dots_kept(harness: &dyn Harness) {
+rule! {
+    /// Spaces and dots at the ends of a segment are kept.
+    K07, k07_spaces_and_dots_kept, "Spaces and dots are kept",
+    why: "Trimming merges keys that differ in nothing but a space or a dot at an end, and the last put wins."
+}
+async fn k07_spaces_and_dots_kept(harness: &dyn Harness) {
     let root = harness.fresh().await;
     round_trip(&root.storage, SPACES_AND_DOTS).await;
     let all = sorted(SPACES_AND_DOTS);
@@ -161,8 +193,13 @@ pub async fn k07_spaces_and_dots_kept(harness: &dyn Harness) {
     assert_eq!(keys(&root.storage).await, all, "written again, through a writer");
 }
 
-/// K08: Characters that mean something elsewhere round-trip through put, get, head, list, copy, move, delete and URI.
-pub async fn k08_special_characters(harness: &dyn Harness) {
+rule! {
+    /// Characters that mean something elsewhere round-trip through put, get, head, list, copy, move, delete and URI.
+    K08, k08_special_characters, "Special characters",
+    why: "A character that is escaped once too often or too little makes another object, or a request whose signature \
+          is wrong."
+}
+async fn k08_special_characters(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
     let inside = SPECIAL.iter().map(|special| format!("a{special}b"));
@@ -187,14 +224,22 @@ pub async fn k08_special_characters(harness: &dyn Harness) {
     assert_eq!(keys(storage).await, Vec::<String>::new());
 }
 
-/// K09: `%2F`, `%2e%2e`, `&amp;` and their like are literal text, beside what they would decode to.
-pub async fn k09_encodings_are_literal(harness: &dyn Harness) {
+rule! {
+    /// `%2F`, `%2e%2e`, `&amp;` and their like are literal text, beside what they would decode to.
+    K09, k09_encodings_are_literal, "Encodings are literal",
+    why: "Who decodes `%2F` in a key opens a way out of the prefix that a tenant was given."
+}
+async fn k09_encodings_are_literal(harness: &dyn Harness) {
     let root = harness.fresh().await;
     round_trip(&root.storage, ENCODED).await;
 }
 
-/// K10: Two Unicode spellings of a text are two keys, and so are two cases of a letter, in any segment.
-pub async fn k10_normal_forms_and_case(harness: &dyn Harness) {
+rule! {
+    /// Two Unicode spellings of a text are two keys, and so are two cases of a letter, in any segment.
+    K10, k10_normal_forms_and_case, "Normal forms and case",
+    why: "File systems that fold case or normalise text merge two objects into one in silence."
+}
+async fn k10_normal_forms_and_case(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let names = [
         "caf\u{e9}",
@@ -227,8 +272,13 @@ pub async fn k10_normal_forms_and_case(harness: &dyn Harness) {
     }
 }
 
-/// K11: A single segment may be as long as a key, as the name of an object and before a `/`.
-pub async fn k11_long_segments(harness: &dyn Harness) {
+rule! {
+    /// A single segment may be as long as a key, as the name of an object and before a `/`.
+    K11, k11_long_segments, "Long segments",
+    why: "File names end at 255 bytes, where keys go on; without an escape long keys work in a bucket and fail in a \
+          directory."
+}
+async fn k11_long_segments(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
     let most = storage.max_key_len();
@@ -256,9 +306,14 @@ pub async fn k11_long_segments(harness: &dyn Harness) {
     assert_eq!(keys(storage).await, Vec::<String>::new());
 }
 
-/// K12: No key is reserved: names that look like control files live beside each other, as objects and as levels, and
-/// outlive a sweep.
-pub async fn k12_no_reserved_names(harness: &dyn Harness) {
+rule! {
+    /// No key is reserved: names that look like control files live beside each other, as objects and as levels, and
+    /// outlive a sweep.
+    K12, k12_no_reserved_names, "No reserved names",
+    why: "A driver that keeps its notes beside the objects hides, overwrites or removes the user's objects of those \
+          names."
+}
+async fn k12_no_reserved_names(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
     let below = CONTROL_NAMES.iter().map(|name| format!("{name}/x"));
@@ -276,8 +331,13 @@ pub async fn k12_no_reserved_names(harness: &dyn Harness) {
     for_all(kept, async |key| assert_eq!(storage.text(key).await.unwrap(), content_of(key))).await;
 }
 
-/// K13: `a`, `a/b` and `a/b/c` coexist, whatever the order in which they come and go.
-pub async fn k13_nested_keys_coexist(harness: &dyn Harness) {
+rule! {
+    /// `a`, `a/b` and `a/b/c` coexist, whatever the order in which they come and go.
+    K13, k13_nested_keys_coexist, "Nested keys coexist",
+    why: "The drivers for directories of opendal and object_store cannot hold `a` and `a/b` at once: what a bucket \
+          holds cannot be copied to disk."
+}
+async fn k13_nested_keys_coexist(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     let pairs = orders.into_iter().flat_map(|created| orders.map(|deleted| (created, deleted)));
@@ -326,9 +386,13 @@ async fn assert_nested(storage: &Storage, there: &[&str]) {
     assert_eq!(level(storage, "").await, top, "one level of {there:?}");
 }
 
-/// K14: A prefix obeys the rules of keys, but it may be empty, end in `/`, and have `.` or `..` as its unfinished last
-/// segment; it matches as a string.
-pub async fn k14_prefixes(harness: &dyn Harness) {
+rule! {
+    /// A prefix obeys the rules of keys, but it may be empty, end in `/`, and have `.` or `..` as its unfinished last
+    /// segment; it matches as a string.
+    K14, k14_prefixes, "Prefixes",
+    why: "A prefix that matches by path and not as a string lists other objects in a directory than in a bucket."
+}
+async fn k14_prefixes(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
     let all = [
@@ -380,12 +444,17 @@ pub async fn k14_prefixes(harness: &dyn Harness) {
     assert!(Prefix::new("a/.").is_ok() && Prefix::new("").is_ok());
 }
 
-/// K15: The URI of every key leads back to it, and says the same when it is written again; a root without an address
-/// answers `Unsupported`.
-pub async fn k15_uri_round_trip(harness: &dyn Harness) {
+rule! {
+    /// The URI of every key leads back to it, and says the same when it is written again; a root without an address
+    /// answers `Unsupported`.
+    K15, k15_uri_round_trip, "URIs lead back",
+    why: "Keys with `#` or `?` could be stored by a widely used library, and their addresses could not be opened \
+          again."
+}
+async fn k15_uri_round_trip(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let storage = &root.storage;
-    let mut all: Vec<String> = random_keys(15, 2000).iter().map(ToString::to_string).collect();
+    let mut all: Vec<String> = random_keys(seed(), 2000).iter().map(ToString::to_string).collect();
     all.extend([SPACES_AND_DOTS, SPECIAL, ENCODED, CONTROL_NAMES].concat().iter().map(ToString::to_string));
     let all = sorted(all);
     for key in &all {

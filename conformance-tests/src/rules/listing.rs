@@ -4,6 +4,8 @@ use futures::stream::TryStreamExt;
 use storage_core::{Entry, ErrorKind, ListOptions, ListReport, Prefix, Storage, Token};
 
 use crate::Harness;
+use crate::context::{NO_DIRECTORY, part_not_asked};
+use crate::rule::rule;
 use crate::support::{keys, kind, level};
 
 /// Keys whose order tells bytes from letters, UTF-8 from UTF-16, and names from whole keys.
@@ -101,8 +103,13 @@ async fn listed(storage: &Storage, options: ListOptions) -> (Vec<String>, ListRe
     (entries, report)
 }
 
-/// L01: A listing is in ascending order of UTF-8 bytes, flat and delimited, whatever the order of creation.
-pub async fn l01_order_of_bytes(harness: &dyn Harness) {
+rule! {
+    /// A listing is in ascending order of UTF-8 bytes, flat and delimited, whatever the order of creation.
+    L01, l01_order_of_bytes, "Order of bytes",
+    why: "Local listings of widely used libraries come in the order of the disk; merges and resumes over them skip \
+          keys."
+}
+async fn l01_order_of_bytes(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     fill(storage).await;
@@ -128,8 +135,12 @@ pub async fn l01_order_of_bytes(harness: &dyn Harness) {
     assert_eq!((usage.objects, usage.bytes), (due.len() as u64, due.iter().map(|key| key.len() as u64).sum()));
 }
 
-/// L02: Delimited, objects and common prefixes stand among each other in that order, and each prefix once.
-pub async fn l02_delimited(harness: &dyn Harness) {
+rule! {
+    /// Delimited, objects and common prefixes stand among each other in that order, and each prefix once.
+    L02, l02_delimited, "Delimited listing",
+    why: "A prefix that comes twice or out of order breaks whoever walks the levels, and hides objects beside it."
+}
+async fn l02_delimited(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     for key in ["a", "a-", "a/1", "a/2", "a/2/3", "a0", "b/1", "b/2", "b0/1", "c"] {
@@ -146,8 +157,12 @@ pub async fn l02_delimited(harness: &dyn Harness) {
     }
 }
 
-/// L03: A flat listing holds neither its prefix, nor a name that ends in `/`, nor directories that keys imply.
-pub async fn l03_no_directories(harness: &dyn Harness) {
+rule! {
+    /// A flat listing holds neither its prefix, nor a name that ends in `/`, nor directories that keys imply.
+    L03, l03_no_directories, "No directories",
+    why: "Entries that are no objects fail when they are read, or are copied as empty objects."
+}
+async fn l03_no_directories(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     for key in ["x", "x/y", "x/y/z/w"] {
@@ -159,15 +174,19 @@ pub async fn l03_no_directories(harness: &dyn Harness) {
         assert_eq!(entries, due, "under {prefix:?}");
     }
     assert_eq!(level(storage, "x/y/z/").await, ["x/y/z/w"], "one level");
-    let Some(directory) = &fixture.directory else { return };
+    let Some(directory) = &fixture.directory else { return part_not_asked(NO_DIRECTORY) };
     std::fs::create_dir_all(directory.join("foreign/sub")).unwrap();
     std::fs::write(directory.join("foreign/sub/file"), "by another program").unwrap();
     assert_eq!(keys(storage).await, ["foreign/sub/file", "x", "x/y", "x/y/z/w"], "directories of another program");
     assert_eq!(storage.text("foreign/sub/file").await.unwrap(), "by another program");
 }
 
-/// L04: The start is exclusive and need not exist. Delimited it compares entries, a common prefix as its string.
-pub async fn l04_start_after(harness: &dyn Harness) {
+rule! {
+    /// The start is exclusive and need not exist. Delimited it compares entries, a common prefix as its string.
+    L04, l04_start_after, "Start after",
+    why: "A resumed listing that begins one too early or too late repeats or loses an object."
+}
+async fn l04_start_after(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     fill(storage).await;
@@ -209,9 +228,13 @@ pub async fn l04_start_after(harness: &dyn Harness) {
     }
 }
 
-/// L05: The limit is exact over the whole listing, counts common prefixes too, and is another thing than the page size;
-/// a limit of 0 gives nothing.
-pub async fn l05_limit(harness: &dyn Harness) {
+rule! {
+    /// The limit is exact over the whole listing, counts common prefixes too, and is another thing than the page size;
+    /// a limit of 0 gives nothing.
+    L05, l05_limit, "Limit",
+    why: "A limit taken for the page size returns more than the host has room for."
+}
+async fn l05_limit(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     fill(storage).await;
@@ -236,9 +259,13 @@ pub async fn l05_limit(harness: &dyn Harness) {
     assert!(first.entries.len() <= 4, "a page of {} entries", first.entries.len());
 }
 
-/// L06: A continuation token is text that outlives its handle. Pages of every size, each from a new handle, make up the
-/// whole; a token is refused by another listing.
-pub async fn l06_tokens(harness: &dyn Harness) {
+rule! {
+    /// A continuation token is text that outlives its handle. Pages of every size, each from a new handle, make up the
+    /// whole; a token is refused by another listing.
+    L06, l06_tokens, "Continuation tokens",
+    why: "A token that holds only in one process makes paging impossible for a web server with two."
+}
+async fn l06_tokens(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     fill(storage).await;
@@ -292,8 +319,12 @@ async fn drain(storage: &Storage, options: ListOptions) -> storage_core::Result<
     Ok(entries.len())
 }
 
-/// L07: A prefix with nothing under it is empty and no error; a missing root is `BackendNotFound`.
-pub async fn l07_nothing_there(harness: &dyn Harness) {
+rule! {
+    /// A prefix with nothing under it is empty and no error; a missing root is `BackendNotFound`.
+    L07, l07_nothing_there, "Nothing there",
+    why: "An empty listing for a bucket that is gone makes a sync delete everything on the other side."
+}
+async fn l07_nothing_there(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let missing = harness.missing().await;

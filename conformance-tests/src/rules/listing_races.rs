@@ -12,12 +12,19 @@ use futures::stream::{StreamExt, TryStreamExt};
 use storage_core::{Entry, Error, ErrorKind, ListOptions, Lister, Operation, Page, Prefix, Result, Storage};
 
 use crate::Harness;
+use crate::context::{NO_DIRECTORY, part_not_asked};
+use crate::rule::rule;
 use crate::spy::Spy;
 use crate::support::{bytes, keys, kind, level};
 
-/// L08: A prefix under which the last object went is invisible, and so is a foreign empty directory. Emptied levels go
-/// safely against a put that races into them.
-pub async fn l08_empty_prefixes(harness: &dyn Harness) {
+rule! {
+    /// A prefix under which the last object went is invisible, and so is a foreign empty directory. Emptied levels go
+    /// safely against a put that races into them.
+    L08, l08_empty_prefixes, "Empty prefixes",
+    why: "Emptied directories that stay visible, or are removed under a put that needs them, are the two ways to get \
+          this wrong."
+}
+async fn l08_empty_prefixes(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.put("stays", "").await.unwrap();
@@ -38,6 +45,9 @@ pub async fn l08_empty_prefixes(harness: &dyn Harness) {
         assert_eq!(keys(storage).await, ["stays"], "after {how}");
         let left = fixture.directory.as_ref().is_some_and(|directory| directory.join("a").exists());
         assert!(!left, "the emptied directory is removed after {how}");
+    }
+    if fixture.directory.is_none() {
+        part_not_asked(NO_DIRECTORY);
     }
     if let Some(directory) = &fixture.directory {
         std::fs::create_dir_all(directory.join("foreign/empty/er")).unwrap();
@@ -62,9 +72,14 @@ async fn put_and_delete(storage: Storage, racer: usize) {
     }
 }
 
-/// L09: A key that exists throughout a listing appears in it exactly once, whether it is overwritten meanwhile or not,
-/// while others are created, moved and deleted around it.
-pub async fn l09_stable_keys_appear_once(harness: &dyn Harness) {
+rule! {
+    /// A key that exists throughout a listing appears in it exactly once, whether it is overwritten meanwhile or not,
+    /// while others are created, moved and deleted around it.
+    L09, l09_stable_keys_appear_once, "Stable keys appear once",
+    why: "On tmpfs a scan during renames missed names that existed all along in 2,545 of 2,575 runs; a sync would \
+          have deleted those objects."
+}
+async fn l09_stable_keys_appear_once(harness: &dyn Harness) {
     const LISTINGS: usize = 20;
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
@@ -125,8 +140,12 @@ async fn churn(storage: Storage, kind: usize, stable: Vec<String>, over: Arc<Ato
     }
 }
 
-/// L10: Entries carry size, etag and time, equal to what head says, with no further request for each key.
-pub async fn l10_entries_carry_metadata(harness: &dyn Harness) {
+rule! {
+    /// Entries carry size, etag and time, equal to what head says, with no further request for each key.
+    L10, l10_entries_carry_metadata, "Entries carry metadata",
+    why: "A request for each entry makes a listing of a million objects cost a million requests."
+}
+async fn l10_entries_carry_metadata(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     for (i, key) in ["a", "a/b", "c/d", "e"].into_iter().enumerate() {
         fixture.storage.put(key, bytes(i as u64, i * 1000)).await.unwrap();
@@ -140,8 +159,12 @@ pub async fn l10_entries_carry_metadata(harness: &dyn Harness) {
     }
 }
 
-/// L11: A listing is lazy: it asks for no page before an entry of it is wanted, and a page holds no more than its size.
-pub async fn l11_lazy(harness: &dyn Harness) {
+rule! {
+    /// A listing is lazy: it asks for no page before an entry of it is wanted, and a page holds no more than its size.
+    L11, l11_lazy, "Lazy listing",
+    why: "A listing that is read whole into memory first fails on the bucket that matters."
+}
+async fn l11_lazy(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     for i in 0..60 {
         fixture.storage.put(format!("k-{i:02}"), "").await.unwrap();
@@ -161,9 +184,14 @@ pub async fn l11_lazy(harness: &dyn Harness) {
     }
 }
 
-/// L12: What a write under way keeps is never listed. Names that no key can express are skipped, counted and named, and
-/// fail nothing else.
-pub async fn l12_only_objects_are_listed(harness: &dyn Harness) {
+rule! {
+    /// What a write under way keeps is never listed. Names that no key can express are skipped, counted and named, and
+    /// fail nothing else.
+    L12, l12_only_objects_are_listed, "Only objects are listed",
+    why: "Names that are dropped in silence are missing from every copy; control files that show are copied as \
+          objects."
+}
+async fn l12_only_objects_are_listed(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     for key in ["a/b", "k"] {
@@ -182,6 +210,9 @@ pub async fn l12_only_objects_are_listed(harness: &dyn Harness) {
         assert_eq!(level(storage, "").await, ["a/", "k"], "{when}");
         assert_eq!(level(storage, "a/").await, ["a/b"], "{when}");
         writers.clear();
+    }
+    if fixture.directory.is_none() {
+        part_not_asked(NO_DIRECTORY);
     }
     if let Some(directory) = &fixture.directory {
         skips_foreign_names(storage, directory).await;
@@ -219,9 +250,13 @@ async fn skips_foreign_names(storage: &Storage, directory: &Path) {
     assert_eq!(paged, listed, "pages of one entry");
 }
 
-/// L13: A failure in the middle is an error at that point and never a short success; only a listing that came to its end
-/// says that it is complete.
-pub async fn l13_failure_in_the_middle(harness: &dyn Harness) {
+rule! {
+    /// A failure in the middle is an error at that point and never a short success; only a listing that came to its
+    /// end says that it is complete.
+    L13, l13_failure_in_the_middle, "Failure in the middle",
+    why: "A listing that ends short without an error makes a sync delete what it did not see."
+}
+async fn l13_failure_in_the_middle(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     for i in 0..20 {
         fixture.storage.put(format!("k-{i:02}"), "").await.unwrap();
@@ -288,8 +323,12 @@ impl Lister for Failing {
     }
 }
 
-/// L14: A parallel listing gives the same entries in the same order as a sequential one.
-pub async fn l14_parallel_listing(harness: &dyn Harness) {
+rule! {
+    /// A parallel listing gives the same entries in the same order as a sequential one.
+    L14, l14_parallel_listing, "Parallel listing",
+    why: "Speed must not cost the order on which merges and resumes rely."
+}
+async fn l14_parallel_listing(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     for i in 0..45_usize {

@@ -7,19 +7,26 @@ use storage_core::{
 };
 
 use crate::Harness;
+use crate::context::{NO_SERVICE, nothing_to_ask, waive_part};
 use crate::process::{Job, Worker};
 use crate::race::{Tally, race, tally};
+use crate::rule::rule;
 use crate::service::{Fault, Hits, Request, Service};
 use crate::support::{bytes, kind, snapshot};
 
 /// One answer in so many is lost while others race.
 const ONE_IN: u64 = 10;
 
-/// C06: A lost answer never turns a success into a conflict, nor a conflict into a success. What the driver can settle by
-/// looking at the object is Ok, or the conflict that it is; what it cannot settle is `OutcomeUnknown`. So of many
-/// create-only writes whose answers get lost one wins, and no swap that was Ok is lost.
-pub async fn c06_lost_answers(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// A lost answer never turns a success into a conflict, nor a conflict into a success. What the driver can settle
+    /// by looking at the object is Ok, or the conflict that it is; what it cannot settle is `OutcomeUnknown`. So of
+    /// many create-only writes whose answers get lost one wins, and no swap that was Ok is lost.
+    C06, c06_lost_answers, "Lost answers",
+    why: "A repeated request meets its own first try, and a client that takes this for a conflict gives a lock up \
+          that it holds."
+}
+async fn c06_lost_answers(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.hasty().await;
     let storage = &root.storage;
     storage.probe().await.unwrap();
@@ -143,7 +150,7 @@ async fn lost_copies_and_deletes(service: &dyn Service, storage: &Storage) {
 /// Where the object cannot be looked at either, the driver does not guess.
 async fn unsettled(service: &dyn Service, storage: &Storage) {
     if storage.capabilities().put_create_only != Support::Yes {
-        return;
+        return waive_part("put_create_only", "no create-only put is kept");
     }
     service.inject(Fault::Internal, Hits::all(Request::Head));
     service.inject(Fault::Internal, Hits::all(Request::Get));
@@ -228,11 +235,16 @@ async fn swappers_race(storage: &Storage, workers: &mut [Worker]) {
     assert!(all.done > 0, "swaps that were Ok");
 }
 
-/// C07: A service that met a concurrent change and did nothing is asked again, for a put. For what finishes a streaming
-/// write the pieces may be gone: a create-only one is `AlreadyExists` where the key exists by then, else it is `Conflict`,
-/// and to be started again.
-pub async fn c07_conflicts(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// A service that met a concurrent change and did nothing is asked again, for a put. For what finishes a streaming
+    /// write the pieces may be gone: a create-only one is `AlreadyExists` where the key exists by then, else it is
+    /// `Conflict`, and to be started again.
+    C07, c07_conflicts, "Conflicts are asked again",
+    why: "A service that asks to try again has refused nothing; a host that is told of a conflict believes that it \
+          has lost."
+}
+async fn c07_conflicts(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.hasty().await;
     let storage = &root.storage;
     let can = storage.probe().await.unwrap();
@@ -254,7 +266,7 @@ pub async fn c07_conflicts(harness: &dyn Harness) {
         assert_eq!(storage.head(key).await.unwrap().meta.etag, etag);
     }
     if can.writer_create_only != Support::Yes {
-        return;
+        return waive_part("writer_create_only", "no create-only streaming write is kept");
     }
     for (key, exists, due) in [("new", false, ErrorKind::Conflict), ("there", true, ErrorKind::AlreadyExists)] {
         let mut writer = storage.writer_with(key, PutOptions::new().create_only()).await.unwrap();

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use storage_core::{Error, ErrorKind, PutOptions, Result, Storage};
 
 use crate::Harness;
+use crate::context::{NO_SERVICE, nothing_to_ask};
+use crate::rule::rule;
 use crate::service::{Mistake, Service};
 use crate::support::write_streaming;
 
@@ -50,11 +52,15 @@ const CASES: [Case; 10] = [
     },
 ];
 
-/// E04: A wrong key, a wrong secret, a missing permission, container or region, a skewed clock, an expired session, an
-/// endpoint at which nobody listens or answers, and TLS where there is none, each have a kind and a message that says
-/// which setting to look at, on every operation, within its deadline. None of them changes anything.
-pub async fn e04_mistakes_in_settings(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// A wrong key, a wrong secret, a missing permission, container or region, a skewed clock, an expired session, an
+    /// endpoint at which nobody listens or answers, and TLS where there is none, each have a kind and a message that
+    /// says which setting to look at, on every operation, within its deadline. None of them changes anything.
+    E04, e04_mistakes_in_settings, "Mistakes in settings",
+    why: "Most of the time that storage costs an operator goes into a setting that the message does not name."
+}
+async fn e04_mistakes_in_settings(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.hasty().await;
     root.storage.put("k", "text").await.unwrap();
     let tried = CASES.iter().map(|case| case.wrong(&*service, &root.address));

@@ -10,15 +10,20 @@ use storage_core::{
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::Harness;
+use crate::rule::rule;
 use crate::spy::{Spy, in_pieces};
 use crate::support::{bytes, kind};
 
 /// More than any driver's piece of a stream, and than two windows of a reader.
 const LARGE: usize = 3 << 20;
 
-/// R01: An inverted or empty range, and a suffix of nothing, are `InvalidInput` before any I/O: whether the object or
-/// the root exists does not matter.
-pub async fn r01_refused_ranges(harness: &dyn Harness) {
+rule! {
+    /// An inverted or empty range, and a suffix of nothing, are `InvalidInput` before any I/O: whether the object or
+    /// the root exists does not matter.
+    R01, r01_refused_ranges, "Refused ranges",
+    why: "Drivers read an empty or inverted range as everything, as nothing or as an error, each in its own way."
+}
+async fn r01_refused_ranges(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     fixture.storage.put("k", "0123456789").await.unwrap();
     let (storage, log) = Spy::new(&fixture.storage).open();
@@ -38,8 +43,12 @@ pub async fn r01_refused_ranges(harness: &dyn Harness) {
     assert_eq!(log.count(Operation::Get) + log.count(Operation::Head), 0, "no I/O for a range that is refused");
 }
 
-/// R02: An end past the end of the object is clamped to it.
-pub async fn r02_end_is_clamped(harness: &dyn Harness) {
+rule! {
+    /// An end past the end of the object is clamped to it.
+    R02, r02_end_is_clamped, "The end is clamped",
+    why: "Readers ask for blocks of a fixed size, and the last one is nearly always shorter."
+}
+async fn r02_end_is_clamped(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.put("k", "0123456789").await.unwrap();
@@ -53,8 +62,12 @@ pub async fn r02_end_is_clamped(harness: &dyn Harness) {
     assert_eq!(storage.range("k", 7..=u64::MAX).await.unwrap(), "789", "an inclusive end that cannot be more");
 }
 
-/// R03: A start at or past the end is `RangeNotSatisfiable`, with the object's size.
-pub async fn r03_start_past_the_end(harness: &dyn Harness) {
+rule! {
+    /// A start at or past the end is `RangeNotSatisfiable`, with the object's size.
+    R03, r03_start_past_the_end, "Start past the end",
+    why: "An empty answer in the place of an error sends a reader into an endless loop at the end of a growing object."
+}
+async fn r03_start_past_the_end(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.put("ten", "0123456789").await.unwrap();
@@ -78,8 +91,13 @@ pub async fn r03_start_past_the_end(harness: &dyn Harness) {
     }
 }
 
-/// R04: A suffix longer than the object gives the whole object, and any suffix of an empty object gives nothing.
-pub async fn r04_suffixes(harness: &dyn Harness) {
+rule! {
+    /// A suffix longer than the object gives the whole object, and any suffix of an empty object gives nothing.
+    R04, r04_suffixes, "Suffixes",
+    why: "Formats with a footer read the last bytes first; servers answer 416 to a suffix that is longer than the \
+          object."
+}
+async fn r04_suffixes(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.put("ten", "0123456789").await.unwrap();
@@ -94,8 +112,12 @@ pub async fn r04_suffixes(harness: &dyn Harness) {
     }
 }
 
-/// R05: A ranged result says which range it holds and how large the whole object is.
-pub async fn r05_ranged_result_reports(harness: &dyn Harness) {
+rule! {
+    /// A ranged result says which range it holds and how large the whole object is.
+    R05, r05_ranged_result_reports, "What a range reports",
+    why: "A reader that knows neither what it holds nor how large the object is needs a second request for it."
+}
+async fn r05_ranged_result_reports(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let data = bytes(5, 200_000);
@@ -121,9 +143,13 @@ pub async fn r05_ranged_result_reports(harness: &dyn Harness) {
     }
 }
 
-/// R06: Many ranges in one call come back in the order asked for, overlapping, repeated or not, each by R01–R04. Near
-/// ranges share a request, and an empty list still says whether the object exists.
-pub async fn r06_many_ranges(harness: &dyn Harness) {
+rule! {
+    /// Many ranges in one call come back in the order asked for, overlapping, repeated or not, each by R01–R04. Near
+    /// ranges share a request, and an empty list still says whether the object exists.
+    R06, r06_many_ranges, "Many ranges",
+    why: "Column formats read hundreds of small ranges; one request for each is a hundred times the latency."
+}
+async fn r06_many_ranges(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let data = bytes(6, 2 << 20);
     fixture.storage.put("k", data.clone()).await.unwrap();
@@ -162,9 +188,13 @@ pub async fn r06_many_ranges(harness: &dyn Harness) {
     assert_eq!(kind("ranges of no object", storage.ranges("no-such", &near).await), ErrorKind::NotFound);
 }
 
-/// R07: One read is of one version: a read made of several requests that meets another version ends with
-/// `ObjectChanged`.
-pub async fn r07_one_version(harness: &dyn Harness) {
+rule! {
+    /// One read is of one version: a read made of several requests that meets another version ends with
+    /// `ObjectChanged`.
+    R07, r07_one_version, "One version a read",
+    why: "Widely used libraries mix two versions in a read of several requests, and nothing shows it."
+}
+async fn r07_one_version(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let [old, new] = [b'A', b'B'].map(|letter| Bytes::from(vec![letter; LARGE]));
@@ -198,8 +228,12 @@ pub async fn r07_one_version(harness: &dyn Harness) {
     assert_eq!(kind("far ranges with a change between them", mixed), ErrorKind::ObjectChanged);
 }
 
-/// R08: A read that began before a delete, an overwrite or a move ends with the old bytes or with `ObjectChanged`.
-pub async fn r08_read_under_change(harness: &dyn Harness) {
+rule! {
+    /// A read that began before a delete, an overwrite or a move ends with the old bytes or with `ObjectChanged`.
+    R08, r08_read_under_change, "Read under change",
+    why: "A stream that goes on with the new object's bytes hands over something that never existed."
+}
+async fn r08_read_under_change(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let [old, new] = [b'A', b'B'].map(|letter| Bytes::from(vec![letter; LARGE]));
@@ -226,8 +260,12 @@ pub async fn r08_read_under_change(harness: &dyn Harness) {
     }
 }
 
-/// R10: A body that is shorter, or longer, than announced is an error and never a silent end, whichever way it is read.
-pub async fn r10_short_body(harness: &dyn Harness) {
+rule! {
+    /// A body that is shorter, or longer, than announced is an error and never a silent end, whichever way it is read.
+    R10, r10_short_body, "Short bodies",
+    why: "A connection that breaks looks like an end; taken for one it makes a truncated copy that looks whole."
+}
+async fn r10_short_body(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let target = harness.fresh().await;
     fixture.storage.put("k", bytes(10, 200_000)).await.unwrap();
@@ -263,8 +301,12 @@ pub async fn r10_short_body(harness: &dyn Harness) {
     }
 }
 
-/// R11: Stored bytes come back as stored: nothing is unzipped, decoded or converted on the way.
-pub async fn r11_bytes_as_stored(harness: &dyn Harness) {
+rule! {
+    /// Stored bytes come back as stored: nothing is unzipped, decoded or converted on the way.
+    R11, r11_bytes_as_stored, "Bytes as stored",
+    why: "HTTP clients unzip what is marked as gzip, and size, digest and ranges no longer fit the bytes."
+}
+async fn r11_bytes_as_stored(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let mut attributes = Attributes::new().content_type("text/plain; charset=utf-16");
@@ -286,9 +328,14 @@ pub async fn r11_bytes_as_stored(harness: &dyn Harness) {
     }
 }
 
-/// R14: An object can be read as `AsyncRead` and `AsyncSeek`. Straight reading reads ahead; after a seek only about
-/// what is asked for is fetched.
-pub async fn r14_async_read_and_seek(harness: &dyn Harness) {
+rule! {
+    /// An object can be read as `AsyncRead` and `AsyncSeek`. Straight reading reads ahead; after a seek only about
+    /// what is asked for is fetched.
+    R14, r14_async_read_and_seek, "AsyncRead and AsyncSeek",
+    why: "Parsers want a reader that seeks; one that fetches everything for it makes a look at an archive cost a \
+          download."
+}
+async fn r14_async_read_and_seek(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let data = bytes(14, LARGE);
     fixture.storage.put("k", data.clone()).await.unwrap();

@@ -8,6 +8,8 @@ use storage_core::{ByteRange, DownloadOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use crate::Harness;
+use crate::context::{NO_DIRECTORY, nothing_to_ask};
+use crate::rule::rule;
 use crate::support::bytes;
 
 /// How many half-read streams are dropped.
@@ -19,8 +21,12 @@ const TOLERATED: usize = DROPS / 3;
 /// How long a backend may take to let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// R12: Dropping a half-read stream leaks no file, connection or task.
-pub async fn r12_dropped_reads_leak_nothing(harness: &dyn Harness) {
+rule! {
+    /// Dropping a half-read stream leaks no file, connection or task.
+    R12, r12_dropped_reads_leak_nothing, "Dropped reads leak nothing",
+    why: "A host that looks at the beginnings of many objects runs out of files or connections after some hours."
+}
+async fn r12_dropped_reads_leak_nothing(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     storage.put("k", bytes(12, 3 << 20)).await.unwrap();
@@ -60,13 +66,17 @@ fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
-/// R13: Offsets are 64-bit: what lies beyond 4 GiB is read, by ranges and by a reader. A sparse file stands for it,
-/// where the objects are files.
-pub async fn r13_beyond_four_gib(harness: &dyn Harness) {
+rule! {
+    /// Offsets are 64-bit: what lies beyond 4 GiB is read, by ranges and by a reader. A sparse file stands for it,
+    /// where the objects are files.
+    R13, r13_beyond_four_gib, "Beyond 4 GiB",
+    why: "An offset cut to 32 bits reads the wrong bytes of large objects only, which no small test shows."
+}
+async fn r13_beyond_four_gib(harness: &dyn Harness) {
     const MARK: u64 = (4 << 30) + 10;
     const SIZE: u64 = 5 << 30;
     let fixture = harness.fresh().await;
-    let Some(directory) = &fixture.directory else { return };
+    let Some(directory) = &fixture.directory else { return nothing_to_ask(NO_DIRECTORY) };
     let mut file = std::fs::File::create(directory.join("sparse")).unwrap();
     file.set_len(SIZE).unwrap();
     file.seek(SeekFrom::Start(MARK)).unwrap();

@@ -12,11 +12,16 @@ use tokio::io::AsyncReadExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::Harness;
+use crate::rule::rule;
 use crate::support::{bytes, keys, kind, level, write_streaming};
 
-/// S07: A sub-root sees nothing of its siblings and touches none of them, whatever the key; two tenants of one root do
-/// not know of each other.
-pub async fn s07_tenants(harness: &dyn Harness) {
+rule! {
+    /// A sub-root sees nothing of its siblings and touches none of them, whatever the key; two tenants of one root do
+    /// not know of each other.
+    S07, s07_tenants, "Tenants",
+    why: "A prefix is the wall between tenants; a key that climbs over it shows one the other's data."
+}
+async fn s07_tenants(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let root = &fixture.storage;
     for key in ["t", "t-2/k", "t0", "ten", "t/b", "s/k", "u/k", "k"] {
@@ -72,8 +77,12 @@ pub async fn s07_tenants(harness: &dyn Harness) {
     assert_eq!(root.text("t/a/x/y/z").await.unwrap(), "deep", "a sub-root of a sub-root");
 }
 
-/// S08: Two handles on one root share what is in it, at once and in both directions; two roots share nothing.
-pub async fn s08_shared_and_separate(harness: &dyn Harness) {
+rule! {
+    /// Two handles on one root share what is in it, at once and in both directions; two roots share nothing.
+    S08, s08_shared_and_separate, "Shared and separate",
+    why: "Handles that do not see each other's writes are two stores under one name."
+}
+async fn s08_shared_and_separate(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let second = harness.fresh().await;
     let (one, two) = (&fixture.storage, harness.attach(&fixture.address).await);
@@ -100,9 +109,13 @@ pub async fn s08_shared_and_separate(harness: &dyn Harness) {
     }
 }
 
-/// S11: Handles are `Send + Sync + 'static`, streams and writers `Send`. One backend serves several runtimes, one after
-/// another and at once, and no task of it outlives it.
-pub async fn s11_runtimes_and_tasks(harness: &dyn Harness) {
+rule! {
+    /// Handles are `Send + Sync + 'static`, streams and writers `Send`. One backend serves several runtimes, one after
+    /// another and at once, and no task of it outlives it.
+    S11, s11_runtimes_and_tasks, "Runtimes and tasks",
+    why: "A backend that is bound to the runtime that opened it fails in tests, plugins and servers with several."
+}
+async fn s11_runtimes_and_tasks(harness: &dyn Harness) {
     fn send_and_sync<T: Send + Sync + 'static>() {}
     fn send<T: Send + 'static>() {}
     send_and_sync::<Storage>();
@@ -194,9 +207,13 @@ async fn leaves_no_task(harness: &dyn Harness, address: &str) {
     assert!(waited.is_ok(), "{} tasks live on after their backend, {before} were there before", tasks());
 }
 
-/// S12: What stands between the handle and the driver is transparent: the same name, address and powers at every handle
-/// on the root, and a sub-root differs only by its prefix.
-pub async fn s12_wrappers_are_transparent(harness: &dyn Harness) {
+rule! {
+    /// What stands between the handle and the driver is transparent: the same name, address and powers at every handle
+    /// on the root, and a sub-root differs only by its prefix.
+    S12, s12_wrappers_are_transparent, "Transparent wrappers",
+    why: "A wrapper that hides a power, or adds one, changes what the host may rely on."
+}
+async fn s12_wrappers_are_transparent(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let storage = &fixture.storage;
     let other = harness.attach(&fixture.address).await;

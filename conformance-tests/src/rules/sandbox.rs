@@ -9,6 +9,8 @@ use storage_core::{CopyResult, ErrorKind, ListOptions, Prefix, Result, Storage};
 use tempfile::TempDir;
 
 use crate::Harness;
+use crate::context::{NO_DIRECTORY, nothing_to_ask};
+use crate::rule::rule;
 use crate::support::{keys, kind, write_streaming};
 
 const SECRET: &str = "the secret outside of the root";
@@ -16,11 +18,15 @@ const SECRET: &str = "the secret outside of the root";
 /// How often a path is used while a link is swapped into it.
 const USES: usize = 200;
 
-/// S05: A symbolic link that leads out of the root is refused by every operation, and nothing outside is read, changed,
-/// made or removed through it.
-pub async fn s05_links_out_of_the_root(harness: &dyn Harness) {
+rule! {
+    /// A symbolic link that leads out of the root is refused by every operation, and nothing outside is read, changed,
+    /// made or removed through it.
+    S05, s05_links_out_of_the_root, "Links out of the root",
+    why: "A link that a tenant plants would show every file of the machine."
+}
+async fn s05_links_out_of_the_root(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
-    let Some(directory) = &fixture.directory else { return };
+    let Some(directory) = &fixture.directory else { return nothing_to_ask(NO_DIRECTORY) };
     let storage = &fixture.storage;
     let outside = Outside::new();
     storage.put("k", "inside").await.unwrap();
@@ -61,10 +67,14 @@ pub async fn s05_links_out_of_the_root(harness: &dyn Harness) {
     outside.is_untouched("a delete of everything");
 }
 
-/// S05: A write to a key whose name is a link replaces the link, and a delete removes it; neither goes through it.
-pub async fn s05_final_links_are_replaced(harness: &dyn Harness) {
+rule! {
+    /// A write to a key whose name is a link replaces the link, and a delete removes it; neither goes through it.
+    S05, s05_final_links_are_replaced, "Final links are replaced",
+    why: "A write that follows a link changes a file outside the root."
+}
+async fn s05_final_links_are_replaced(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
-    let Some(directory) = &fixture.directory else { return };
+    let Some(directory) = &fixture.directory else { return nothing_to_ask(NO_DIRECTORY) };
     let storage = &fixture.storage;
     let outside = Outside::new();
     storage.put("source", "new").await.unwrap();
@@ -101,11 +111,15 @@ pub async fn s05_final_links_are_replaced(harness: &dyn Harness) {
     assert_eq!(keys(storage).await, ["inside", "source"]);
 }
 
-/// S05: A link that is swapped in between check and use is refused like any other: the secret is never read, and nothing
-/// is written outside.
-pub async fn s05_swapped_links(harness: &dyn Harness) {
+rule! {
+    /// A link that is swapped in between check and use is refused like any other: the secret is never read, and
+    /// nothing is written outside.
+    S05, s05_swapped_links, "Swapped links",
+    why: "A check before the use is no wall: a link swapped in between passes it."
+}
+async fn s05_swapped_links(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
-    let Some(directory) = &fixture.directory else { return };
+    let Some(directory) = &fixture.directory else { return nothing_to_ask(NO_DIRECTORY) };
     let storage = &fixture.storage;
     let outside = Outside::new();
     let over = AtomicBool::new(false);
@@ -187,10 +201,14 @@ fn swap_directories(directory: &Path, outside: &Path, over: &AtomicBool) {
     }
 }
 
-/// S05: Links inside the root can be read through, and loops come to an end.
-pub async fn s05_links_inside_the_root(harness: &dyn Harness) {
+rule! {
+    /// Links inside the root can be read through, and loops come to an end.
+    S05, s05_links_inside_the_root, "Links inside the root",
+    why: "Operators place parts of a root on other disks by links; refusing them all is no answer."
+}
+async fn s05_links_inside_the_root(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
-    let Some(directory) = &fixture.directory else { return };
+    let Some(directory) = &fixture.directory else { return nothing_to_ask(NO_DIRECTORY) };
     let storage = &fixture.storage;
     storage.put("real", "inside").await.unwrap();
     storage.put("level/deep/real", "deep inside").await.unwrap();

@@ -10,16 +10,22 @@ use tokio::net::TcpListener;
 
 use crate::Harness;
 use crate::capture::captured;
+use crate::context::{NO_SERVICE, nothing_to_ask, part_not_asked};
 use crate::process::{Job, Worker};
+use crate::rule::rule;
 use crate::rules::misconfigured::every_call;
 use crate::service::{Fault, Hits, Mistake, Request, Service, Trap};
 
 /// Stands in the place of a password.
 const PASSWORD: &str = "canary-pa55word";
 
-/// S09: No secret is shown: not in an error or its causes, not in what a handle or a presigned URL says of itself, not in
-/// logs, traces and addresses, whatever fails. An address that carries a password is refused, and not repeated.
-pub async fn s09_no_secret_is_shown(harness: &dyn Harness) {
+rule! {
+    /// No secret is shown: not in an error or its causes, not in what a handle or a presigned URL says of itself, not
+    /// in logs, traces and addresses, whatever fails. An address that carries a password is refused, and not repeated.
+    S09, s09_no_secret_is_shown, "No secret is shown",
+    why: "Logs and error messages travel further than anybody plans, with every key that is in them."
+}
+async fn s09_no_secret_is_shown(harness: &dyn Harness) {
     for scheme in ["s3", "memory", "file", "http", "https"] {
         for user in ["user", "", "AKIAIOSFODNN7EXAMPLE"] {
             let error = Location::parse(&format!("{scheme}://{user}:{PASSWORD}@place/k")).expect_err(scheme);
@@ -29,7 +35,7 @@ pub async fn s09_no_secret_is_shown(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     let uri = fixture.storage.location().map(|location| location.to_string()).unwrap_or_default();
     assert!(!uri.contains('@'), "an address names nobody: {uri}");
-    let Some(service) = harness.service().await else { return };
+    let Some(service) = harness.service().await else { return part_not_asked(NO_SERVICE) };
     let root = service.hasty().await;
     let service = &*service;
     // On a thread of its own, since that is how far a subscriber reaches.
@@ -121,10 +127,14 @@ fn secret_parts(presigned: &Presigned) -> Vec<String> {
     secret.map(|(_, value)| value.to_owned()).collect()
 }
 
-/// S10: With explicit credentials nothing else is asked for any: no environment, no file and no metadata service. A process
-/// whose environment and home lead elsewhere works as any other.
-pub async fn s10_hermetic(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// With explicit credentials nothing else is asked for any: no environment, no file and no metadata service. A
+    /// process whose environment and home lead elsewhere works as any other.
+    S10, s10_hermetic, "Hermetic",
+    why: "A variable that happens to be set sends a host's data to another account."
+}
+async fn s10_hermetic(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.fresh().await;
     let directory = tempfile::tempdir().unwrap();
     let trap = TcpListener::bind("127.0.0.1:0").await.unwrap();

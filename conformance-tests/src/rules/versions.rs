@@ -7,13 +7,19 @@ use storage_core::{
 };
 
 use crate::Harness;
+use crate::context::{NO_SERVICE, nothing_to_ask, waive};
+use crate::rule::rule;
 use crate::service::{Fault, Hits, Request};
 use crate::support::{bytes, kind, write_streaming};
 
-/// V01: Where versions are declared, every write returns one, which get and head read as long as it is there; a listing of
-/// versions is in order of keys, of each the newest first, with the marks that deletes leave; deleting a version touches
-/// no other.
-pub async fn v01_versions(harness: &dyn Harness) {
+rule! {
+    /// Where versions are declared, every write returns one, which get and head read as long as it is there; a listing
+    /// of versions is in order of keys, of each the newest first, with the marks that deletes leave; deleting a
+    /// version touches no other.
+    V01, v01_versions, "Versions",
+    why: "A version that cannot be read again, or goes with another, is no protection against an overwrite."
+}
+async fn v01_versions(harness: &dyn Harness) {
     let fixture = match harness.versioned().await {
         Some(fixture) => fixture,
         None => harness.fresh().await,
@@ -21,7 +27,10 @@ pub async fn v01_versions(harness: &dyn Harness) {
     let storage = &fixture.storage;
     if storage.probe().await.unwrap().versions != Support::Yes {
         let refused = storage.versions(ListOptions::new()).await.map(drop);
-        return assert_eq!(kind("a listing of versions", refused), ErrorKind::Unsupported);
+        assert_eq!(kind("a listing of versions", refused), ErrorKind::Unsupported);
+        let bare = storage.backend().list_versions(ListOptions::new()).await.map(drop);
+        assert_eq!(kind("a listing of versions, asked of the driver", bare), ErrorKind::Unsupported);
+        return waive("versions", "no version is kept");
     }
     let first = storage.put("k", "first").await.unwrap().version.expect("a put has a version");
     let second = write_streaming(storage, "k", "second", PutOptions::new()).await.unwrap();
@@ -109,14 +118,18 @@ async fn listed_in_order(storage: &Storage) {
     }
 }
 
-/// V02: Where checksums are declared, content that was changed on its way is never taken: not by the service, and not by
-/// whoever reads a whole object, which is `Corrupted` then.
-pub async fn v02_checksums(harness: &dyn Harness) {
-    let Some(service) = harness.service().await else { return };
+rule! {
+    /// Where checksums are declared, content that was changed on its way is never taken: not by the service, and not
+    /// by whoever reads a whole object, which is `Corrupted` then.
+    V02, v02_checksums, "Checksums",
+    why: "Memory and networks flip bits, and a digest that is not compared by both ends finds none of them."
+}
+async fn v02_checksums(harness: &dyn Harness) {
+    let Some(service) = harness.service().await else { return nothing_to_ask(NO_SERVICE) };
     let root = service.hasty().await;
     let storage = &root.storage;
     if storage.probe().await.unwrap().checksums != Support::Yes {
-        return;
+        return waive("checksums", "no digest is kept with an object");
     }
     let part = service.patience().part_size;
     for (key, data) in [("small", bytes(1, 5000)), ("large", bytes(2, part + 1)), ("empty", bytes(3, 0))] {
