@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Stat, statat};
 use rustix::io::Errno;
-use storage_core::{Entry, Key, ListOptions, Page, Prefix, Result, Skipped, Token};
+use storage_core::{Entry, ErrorKind, Key, ListOptions, Page, Prefix, Result, Skipped, Token};
 
 use crate::errors::{doing, failed};
 use crate::level::{Item, Kind, Level, open_level};
@@ -161,7 +161,14 @@ impl Walk {
             self.skip(prefix, "the symbolic link leads back to a directory above it");
             return Ok(());
         }
-        self.levels.push(Level::read(&self.root, directory, path, prefix, start, any)?);
+        match Level::read(&self.root, directory, path, prefix.clone(), start, any) {
+            Ok(level) => self.levels.push(level),
+            // Its names may be read, but nothing may be looked at.
+            Err(error) if self.query.past_unreadable && error.kind() == ErrorKind::PermissionDenied => {
+                self.skip(prefix, Skipped::UNREADABLE);
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -1,0 +1,87 @@
+//! A walk: the objects under a prefix that a filter takes, in order, with a report at the end.
+
+mod ahead;
+mod items;
+mod report;
+
+use storage_core::{IntoPrefix, Prefix, Result, Storage};
+
+use crate::filter::Filter;
+use crate::walk::ahead::Ahead;
+
+pub use items::{WalkItem, WalkItems};
+pub use report::{LeftOut, Outcome, WalkReport};
+
+/// How many listings are asked ahead when nobody says otherwise.
+const AHEAD: usize = 8;
+
+/// What is to be walked: a prefix of a storage, through a filter.
+///
+/// The walk is lazy and in ascending order of the keys' bytes. Where the filter excludes whole directories it lists level
+/// by level and leaves these out; else it lists flat, one request for each thousand objects. Some listings are asked
+/// ahead of the order, so memory is bounded by these and by the levels that the walk is in, a page of a thousand entries
+/// each.
+///
+/// ```
+/// use futures::stream::TryStreamExt;
+/// use storage_source::{Filter, Outcome, Reason, Walk};
+/// # use storage_core::{Result, Storage};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// # let storage = Storage::new(storage_memory::Memory::new());
+/// # for key in ["docs/a.md", "docs/b.png", "docs/.git/config", "docs2/c.md"] { storage.put(key, "text").await?; }
+/// let filter = Filter::new().exclude("**/.git/**").extension("md");
+/// let mut items = Walk::new(&storage).prefix("docs").filter(filter).items()?;
+/// while let Some(item) = items.try_next().await? {
+///     println!("{} {} {}", item.path, item.file.size().await?, item.file.text().await?);
+/// }
+/// let report = items.report();
+/// assert_eq!((report.outcome, report.matched, report.pruned_directories), (Outcome::Complete, 1, 1));
+/// assert_eq!(report.left_out[&Reason::WrongExtension], 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a walk does nothing until its items are asked for"]
+pub struct Walk {
+    storage: Storage,
+    prefix: Result<Prefix>,
+    filter: Filter,
+    ahead: usize,
+}
+
+impl Walk {
+    /// A walk over everything.
+    pub fn new(storage: &Storage) -> Self {
+        Self { storage: storage.clone(), prefix: Ok(Prefix::root()), filter: Filter::new(), ahead: AHEAD }
+    }
+
+    /// Walks what lies under this prefix. A missing `/` at its end is added: `docs` never takes `docs2/x`, nor the object
+    /// `docs`.
+    pub fn prefix(mut self, prefix: impl IntoPrefix) -> Self {
+        self.prefix = prefix.into_prefix().and_then(|prefix| match prefix.is_level() {
+            true => Ok(prefix),
+            false => Prefix::new(format!("{prefix}/")),
+        });
+        self
+    }
+
+    /// Takes only what passes this filter, which sees paths from the prefix on.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// How many listings may be under way, or wait to be used, at once; at least 1.
+    pub fn concurrency(mut self, listings: usize) -> Self {
+        self.ahead = listings.max(1);
+        self
+    }
+
+    /// The items, as a stream that begins to list when it is polled. Fails with `InvalidKey` where the prefix, and with
+    /// `InvalidInput` where the filter is wrong.
+    pub fn items(self) -> Result<WalkItems> {
+        let prefix = self.prefix?;
+        let matcher = self.filter.compile()?;
+        let ahead = Ahead::new(self.storage.clone(), prefix.clone(), matcher.pruning.clone(), self.ahead);
+        Ok(WalkItems::new(self.storage, prefix, matcher, ahead))
+    }
+}
