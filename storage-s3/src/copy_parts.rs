@@ -23,12 +23,16 @@ const MOST_PARTS: u64 = 10_000;
 const RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 
 /// Copies an object in parts of one version of it, with the attributes that its HEAD said. One request to begin, one for
-/// each part, one to complete; where one fails, the upload is aborted.
+/// each part, one to complete; where one fails, or the copy is dropped before the last one, the upload is aborted.
 pub(crate) async fn copy(core: &Arc<Core>, from: ObjectHead, to: &Key, create_only: bool) -> Result<CopyResult> {
     let mode = if create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
     upload::require(core, &mode).await?;
-    let upload = upload::create(core, core.name(to), &from.attributes, mode, None).await?;
-    let copied = match fill(core, &from.meta, &upload).await {
+    let upload = Arc::new(upload::create(core, core.name(to), &from.attributes, mode, None).await?);
+    let mut open = Open { core, upload: Some(upload.clone()) };
+    let filled = fill(core, &from.meta, &upload).await;
+    // From here on the upload is completed, or aborted by its name: an abort beside a completion may cost the object.
+    open.upload = None;
+    let copied = match filled {
         Ok(parts) => upload::complete(core, &upload, &parts, from.meta.size).await,
         Err(error) => Err(error),
     };
@@ -39,6 +43,20 @@ pub(crate) async fn copy(core: &Arc<Core>, from: ObjectHead, to: &Key, create_on
         let _ = upload::abort(core, &upload).await;
     }
     copied.map(CopyResult::from)
+}
+
+/// An upload that is aborted when the copy is dropped (rule S03).
+struct Open<'a> {
+    core: &'a Arc<Core>,
+    upload: Option<Arc<Upload>>,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Some(upload) = self.upload.take() {
+            upload::abandon(self.core.clone(), upload, std::future::ready(()));
+        }
+    }
 }
 
 async fn fill(core: &Core, from: &ObjectMeta, upload: &Upload) -> Result<Vec<Part>> {

@@ -16,7 +16,8 @@ use crate::body::pause;
 use crate::client::{AnswerBody, Cause, Effect, Expect, Failure, ServiceError, Target};
 use crate::core::Core;
 use crate::delete::remove;
-use crate::list::raw_page;
+use crate::list::{self, raw_page};
+use crate::round::{CIRCLE, Round};
 use crate::xml::Elements;
 
 /// The most names of one request (S3 API, "DeleteObjects").
@@ -56,15 +57,21 @@ pub(crate) async fn delete_many(core: &Arc<Core>, keys: Vec<Key>) -> Result<Vec<
 /// request for each 1,000 names to list them, and one to delete them, four at once.
 pub(crate) async fn delete_prefix(core: &Arc<Core>, prefix: &Prefix) -> Result<u64> {
     let whole = format!("{}{prefix}", core.root);
-    let first = (Arc::clone(core), whole, Some(None));
-    let pages = stream::try_unfold(first, |(core, whole, token): (Arc<Core>, String, Option<Option<String>>)| async {
+    let first = (Arc::clone(core), whole, Some(None), Round::new());
+    let pages = stream::try_unfold(first, |(core, whole, token, mut round): Unfolding| async {
         let Some(token) = token else { return Ok(None) };
         let page = raw_page(&core, &whole, token).await?;
-        Ok::<_, Error>(Some(((Arc::clone(&core), page.names), (core, whole, page.next.map(Some)))))
+        if page.next.as_ref().is_some_and(|next| round.closes(next)) {
+            return Err(list::malformed(&core, "ListObjectsV2", CIRCLE.to_owned()));
+        }
+        Ok::<_, Error>(Some(((Arc::clone(&core), page.names), (core, whole, page.next.map(Some), round))))
     });
     let deleted = pages.map_ok(|(core, names)| delete_all(core, names)).try_buffered(REQUESTS);
     deleted.try_fold(0, |count, objects| std::future::ready(Ok(count + objects))).await
 }
+
+/// The names under a prefix page by page: the prefix, and what the next page is asked for with.
+type Unfolding = (Arc<Core>, String, Option<Option<String>>, Round<String>);
 
 /// Deletes names, and counts the objects among them: a name that ends in `/` is a marker.
 async fn delete_all(core: Arc<Core>, names: Vec<String>) -> Result<u64> {

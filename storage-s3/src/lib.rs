@@ -85,6 +85,7 @@ mod presign;
 mod probe;
 mod put;
 mod rename;
+mod round;
 mod s3;
 mod service;
 mod settings;

@@ -18,6 +18,7 @@ use crate::client::{Answer, AnswerBody, Cause, Effect, Expect, Failure, Request,
 use crate::core::Core;
 use crate::names::{Judged, Name};
 use crate::page::{ListPage, ListedObject};
+use crate::round::{CIRCLE, Round};
 use crate::{encoding, head};
 
 /// The most entries of a page (S3 API, "ListObjectsV2": `max-keys`).
@@ -39,7 +40,7 @@ pub(crate) fn open(core: &Arc<Core>, options: ListOptions) -> Result<Box<dyn Lis
         None => options.start_after.clone().unwrap_or_default(),
     };
     let next = Some(Position { token: None, from, last: Vec::new(), resume });
-    Ok(Box::new(S3Lister { core: core.clone(), query: options, next }))
+    Ok(Box::new(S3Lister { core: core.clone(), query: options, next, round: Round::new() }))
 }
 
 /// Fails where the bucket is of a type that lists in no order (rule L01).
@@ -62,6 +63,7 @@ struct S3Lister {
     query: ListOptions,
     /// `None` after the last page.
     next: Option<Position>,
+    round: Round<String>,
 }
 
 /// Where a page begins.
@@ -89,6 +91,11 @@ impl Lister for S3Lister {
             let (mut page, next, names) = self.read(found, position)?;
             if without_etag {
                 page.entries = self.with_etags(page.entries).await?;
+            }
+            if let Some(token) = next.as_ref().and_then(|next| next.token.as_ref())
+                && self.round.closes(token)
+            {
+                return Err(malformed(&self.core, OPERATION, CIRCLE.to_owned()));
             }
             let ended = next.is_none();
             self.next = next;

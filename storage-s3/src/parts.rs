@@ -1,18 +1,13 @@
 //! The parts of an upload that are under way.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use storage_core::{Attributes, Error, ErrorKind, Payload, PutMode, PutResult, Result};
-use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::checksum::Checksum;
 use crate::core::Core;
 use crate::upload::{self, Part, Upload};
-
-/// How long the abort of an upload that was dropped may take.
-const DROPPED: Duration = Duration::from_secs(10);
 
 /// An upload that is being filled. Each part is sent by a task of its own, so that it arrives in time however slowly the
 /// caller brings the next one; dropping this ends the tasks and aborts the upload (rule W06).
@@ -88,13 +83,9 @@ impl Parts {
 
 impl Drop for Parts {
     fn drop(&mut self) {
-        let Some(runtime) = Handle::try_current().ok().filter(|_| self.open) else {
-            return;
-        };
-        let (core, upload, mut running) = (self.core.clone(), self.upload.clone(), std::mem::take(&mut self.running));
-        runtime.spawn(tokio::time::timeout(DROPPED, async move {
-            running.shutdown().await;
-            upload::abort(&core, &upload).await
-        }));
+        if self.open {
+            let mut running = std::mem::take(&mut self.running);
+            upload::abandon(self.core.clone(), self.upload.clone(), async move { running.shutdown().await });
+        }
     }
 }

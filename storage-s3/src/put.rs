@@ -1,7 +1,6 @@
 //! Writing an object in one request.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use storage_core::*;
 
@@ -9,7 +8,7 @@ use crate::checksum::Checksum;
 use crate::client::{Effect, Failure};
 use crate::core::Core;
 use crate::probe::{self, Condition};
-use crate::settle::{settle, unknown};
+use crate::settle::{Began, settle, unknown};
 use crate::single::{self, Call};
 use crate::write_id::WriteId;
 use crate::{attributes, meta, writer};
@@ -40,7 +39,7 @@ pub(crate) async fn put(core: &Arc<Core>, key: &Key, payload: Payload, options: 
     if let Some(id) = &id {
         id.write(&mut headers);
     }
-    let began = SystemTime::now();
+    let began = Began::now();
     let call = Call { client: &core.client, name: &name, version: None, headers };
     match core.single.put(call, payload.into_segments(), &options.mode).await {
         Ok((found, _)) => {

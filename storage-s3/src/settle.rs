@@ -1,6 +1,6 @@
 //! What became of a conditional write whose answer was lost (rule C06).
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{CONTENT_LENGTH, DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, Method};
@@ -11,20 +11,36 @@ use crate::core::Core;
 use crate::meta::{self, VERSION};
 use crate::write_id::WriteId;
 
-/// Says by one HEAD what became of a write with this mark, some attempt of which had no answer while a later one was
-/// refused. `began` is when the first attempt began, by this machine's clock.
+/// When a write began.
 ///
-/// Ok where the object that is there now is this write's. `AlreadyExists` or `PreconditionFailed` where it is proven that
-/// the write did nothing: for a create-only write if the object was itself made by another create-only write, for any
-/// condition if the object there was last written before this write began. Else `OutcomeUnknown`: an object that came
+/// Of its two clocks one is set back by hand or by the network, and the other stands still while a machine sleeps; each
+/// makes an object that came later look older than the write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Began {
+    pub(crate) fn now() -> Self {
+        Self { steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// How long ago it was, and rather more than less.
+    fn elapsed(self) -> Duration {
+        self.steady.elapsed().max(self.wall.elapsed().unwrap_or_default())
+    }
+}
+
+/// Says by one HEAD what became of a write with this mark, some attempt of which had no answer while a later one was
+/// refused. `began` is when the first attempt began.
+///
+/// Ok where the object that is there now is this write's. `AlreadyExists` or `PreconditionFailed` where the write did
+/// nothing: for any condition if the object there was last written before this write began, which is proof; for a
+/// create-only write if the object was itself made by another create-only write, which is proof unless somebody deleted
+/// this write's object in between. Else `OutcomeUnknown`: an object that came
 /// later may have taken the place of this write's own.
-pub(crate) async fn settle(
-    core: &Core,
-    name: &str,
-    id: &WriteId,
-    mode: &PutMode,
-    began: SystemTime,
-) -> Result<PutResult> {
+pub(crate) async fn settle(core: &Core, name: &str, id: &WriteId, mode: &PutMode, began: Began) -> Result<PutResult> {
     let target = Target::Object(name.to_owned());
     let head = core.request("HeadObject", Method::HEAD, target, Expect::Nothing);
     let headers = match core.client.send(head).await {
@@ -38,7 +54,7 @@ pub(crate) async fn settle(
     if there.as_ref() == Some(id) {
         return written(&headers).ok_or_else(|| unknown("the object's metadata cannot be read"));
     }
-    let elapsed = began.elapsed().unwrap_or_default();
+    let elapsed = began.elapsed();
     match mode {
         PutMode::CreateOnly if there.is_some_and(|there| there.created(name)) || older(&headers, elapsed) => {
             Err(Error::already_exists())
@@ -90,6 +106,16 @@ mod tests {
     fn headers(etag: &'static str, written: &'static str, now: &'static str) -> HeaderMap {
         let pairs = [(ETAG, etag), (LAST_MODIFIED, written), (DATE, now)];
         pairs.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))).collect()
+    }
+
+    /// A clock that was set back makes no write look later than it was.
+    #[test]
+    fn a_clock_that_was_set_back_proves_nothing() {
+        let began = Began { steady: Instant::now(), wall: SystemTime::now() + Duration::from_secs(60) };
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(began.elapsed() >= Duration::from_millis(2));
+        let slept = Began { steady: Instant::now(), wall: SystemTime::now() - Duration::from_secs(60) };
+        assert!(slept.elapsed() >= Duration::from_secs(60));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use storage_core::{Result, SweepOptions, SweepReport};
 use crate::client::{Expect, Request, Target};
 use crate::core::Core;
 use crate::names::Name;
+use crate::round::{CIRCLE, Round};
 use crate::xml::{self, Elements, Malformed};
 use crate::{list, upload};
 
@@ -23,7 +24,7 @@ const AT_ONCE: usize = 8;
 /// uploads, and one for each that is aborted. The bytes of their parts are not told.
 pub(crate) async fn sweep(core: &Arc<Core>, options: SweepOptions) -> Result<SweepReport> {
     let mut report = SweepReport::default();
-    let mut marker = None;
+    let (mut marker, mut round) = (None, Round::new());
     loop {
         let answer = core.client.send(request(core, marker.as_ref())).await.map_err(|failure| core.error(failure))?;
         let now = clock(&answer.headers);
@@ -39,7 +40,11 @@ pub(crate) async fn sweep(core: &Arc<Core>, options: SweepOptions) -> Result<Swe
         if !page.truncated {
             return Ok(report);
         }
-        marker = Some(page.marker_after(marker.as_ref()).map_err(|what| list::malformed(core, OPERATION, what))?);
+        let next = page.marker_after(marker.as_ref()).map_err(|what| list::malformed(core, OPERATION, what))?;
+        if round.closes(&next) {
+            return Err(list::malformed(core, OPERATION, CIRCLE.to_owned()));
+        }
+        marker = Some(next);
     }
 }
 

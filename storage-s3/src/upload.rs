@@ -2,19 +2,20 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
 use storage_core::*;
+use tokio::runtime::Handle;
 
 use crate::checksum::Checksum;
 use crate::client::{Cause, Effect, Expect, Failure, Request, Target};
 use crate::core::Core;
 use crate::list::document;
 use crate::probe::{self, Condition};
-use crate::settle::settle;
+use crate::settle::{Began, settle};
 use crate::write_id::WriteId;
 use crate::xml::Elements;
 use crate::{attributes, copy, meta, put, single};
@@ -117,7 +118,7 @@ pub(crate) async fn complete(core: &Core, upload: &Upload, parts: &[Part], size:
             request.headers.insert(IF_MATCH, etag);
         }
     }
-    let began = SystemTime::now();
+    let began = Began::now();
     match core.client.send(request.body(vec![upload.document(parts).into()])).await {
         Ok(answer) => {
             let version = copy::version(&answer.headers);
@@ -136,6 +137,18 @@ pub(crate) async fn complete(core: &Core, upload: &Upload, parts: &[Part], size:
 /// Discards an upload and its parts; Ok where it is gone. One request.
 pub(crate) async fn abort(core: &Core, upload: &Upload) -> Result<()> {
     discard(core, &upload.name, &upload.id).await.map(|_| ())
+}
+
+/// Discards an upload whose writer was dropped, by a task of its own that ends soon; nothing where no runtime is left.
+pub(crate) fn abandon(core: Arc<Core>, upload: Arc<Upload>, first: impl Future<Output = ()> + Send + 'static) {
+    /// How long the abort may take.
+    const LONGEST: Duration = Duration::from_secs(10);
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(tokio::time::timeout(LONGEST, async move {
+            first.await;
+            abort(&core, &upload).await
+        }));
+    }
 }
 
 /// Discards the upload of a name with an id; false where there is none. One request.

@@ -13,6 +13,7 @@ use crate::core::Core;
 use crate::list::{self, EMPTY_PAGES, PAGE_SIZE};
 use crate::names::{Judged, Name};
 use crate::page::number;
+use crate::round::{CIRCLE, Round};
 use crate::xml::{self, Elements, Malformed};
 
 const OPERATION: &str = "ListObjectVersions";
@@ -25,7 +26,7 @@ pub(crate) fn open(core: &Arc<Core>, options: ListOptions) -> Result<Box<dyn Ver
     let prefix = format!("{}{}", core.root, options.prefix);
     let size = options.page_size.unwrap_or(PAGE_SIZE).clamp(1, PAGE_SIZE);
     let next = Some(Position { marker: None, last: Vec::new() });
-    Ok(Box::new(S3VersionLister { core: core.clone(), prefix, size, next }))
+    Ok(Box::new(S3VersionLister { core: core.clone(), prefix, size, next, round: Round::new() }))
 }
 
 struct S3VersionLister {
@@ -34,6 +35,7 @@ struct S3VersionLister {
     size: usize,
     /// `None` after the last page.
     next: Option<Position>,
+    round: Round<(String, String)>,
 }
 
 /// Where a page begins.
@@ -53,6 +55,11 @@ impl VersionLister for S3VersionLister {
             };
             let document = list::send(&self.core, self.request(position)).await?;
             let (page, next, names) = self.read(&document, position)?;
+            if let Some(marker) = next.as_ref().and_then(|next| next.marker.as_ref())
+                && self.round.closes(marker)
+            {
+                return Err(self.malformed(CIRCLE.to_owned()));
+            }
             let ended = next.is_none();
             self.next = next;
             if names > 0 || ended {

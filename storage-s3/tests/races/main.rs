@@ -1,7 +1,10 @@
 //! What goes wrong between two ends that are both right: lost answers in races, futures that are dropped half-way, peers
 //! that end a connection at the worst moment.
 
+mod circles;
+mod dropped;
 #[path = "../objects/hosting.rs"]
 mod hosting;
+mod lost;
 mod peer;
 mod wire;
