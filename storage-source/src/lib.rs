@@ -34,6 +34,7 @@ mod content;
 mod file;
 mod filter;
 mod inputs;
+mod native;
 mod prune;
 mod walk;
 mod working_copy;
@@ -42,7 +43,6 @@ pub use content::{Algorithm, ContentStore, Digest, Layout, Stored};
 pub use file::{Identity, RelativePath, SourceFile, TempFile};
 pub use filter::{Candidate, Filter, Matcher, PatternError, Reason, Verdict};
 pub use inputs::{Given, Input, InputPolicy, Inputs, Item, Items, Origin, Place, Reading};
+pub use native::Native;
 pub use walk::{LeftOut, Outcome, Walk, WalkItem, WalkItems, WalkReport};
-pub use working_copy::{
-    Commit, Holder, Lease, LeaseOptions, Leased, Opened, WorkingCopy, WorkingCopyOptions,
-};
+pub use working_copy::{Commit, Holder, Lease, LeaseOptions, Leased, Opened, WorkingCopy, WorkingCopyOptions};
