@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::join_all;
 use s3_test_server::{Fault, FaultAction, ServerOptions};
 use storage_core::*;
@@ -146,4 +147,67 @@ async fn c06_among_writers_nobody_is_told_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c06_among_writers_and_deleters_nobody_is_told_wrong() {
     races(Others::WritingAndDeleting).await;
+}
+
+/// The same for writes in parts, whose completions are lost or fail inside a success.
+#[tokio::test(flavor = "multi_thread")]
+async fn c06_of_many_uploads_one_is_there_and_nobody_is_told_wrong() {
+    const PART: usize = 5 << 20;
+    let seed = fastrand::u64(..1 << 48);
+    println!("seed {seed}");
+    let host = Host::with(ServerOptions::new(), |options| {
+        options.part_size = PART as u64;
+        options.timeouts.answer = Duration::from_secs(20);
+    })
+    .await;
+    for (number, operation) in
+        ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"].into_iter().enumerate()
+    {
+        let seed = seed + number as u64;
+        host.server.inject(Fault::new(FaultAction::ResetAfterRequest).on(operation).probability(0.2, seed));
+        host.server.inject(Fault::new(FaultAction::ErrorInside200).on(operation).probability(0.05, seed + 10));
+    }
+    let writes = (0..5u8).map(|number| {
+        let root = host.root.clone();
+        tokio::spawn(async move {
+            let mut writer = root.writer_with("object", PutOptions::new().create_only()).await?;
+            writer.write(Bytes::from(vec![number; PART + 1])).await?;
+            writer.finish().await.map(drop)
+        })
+    });
+    let told: Vec<Result<()>> = join_all(writes).await.into_iter().map(Result::unwrap).collect();
+    host.server.clear_faults();
+    let there = host.root.bytes("object").await.unwrap();
+    assert!(there.len() == PART + 1 && there.iter().all(|byte| *byte == there[0]), "one object, whole");
+    for (number, result) in told.iter().enumerate() {
+        let mine = number == usize::from(there[0]);
+        match result.as_ref().map_err(|error| error.kind()) {
+            Ok(()) => assert!(mine, "{number} of {told:?}"),
+            Err(ErrorKind::OutcomeUnknown) => {}
+            Err(_) => assert!(!mine, "{number} of {told:?}"),
+        }
+    }
+}
+
+/// Of deletes under one condition at most one is told Ok, and where none is, one does not know.
+#[tokio::test]
+async fn c06_of_many_deletes_one_was_it() {
+    let seed = fastrand::u64(..1 << 48);
+    println!("seed {seed}");
+    let host = Host::with(ServerOptions::new(), |options| options.timeouts.answer = Duration::from_secs(20)).await;
+    host.server.inject(Fault::new(FaultAction::ResetAfterRequest).on("DeleteObject").probability(0.3, seed));
+    host.server
+        .inject(Fault::new(FaultAction::LoseResponseBeforeProcessing).on("DeleteObject").probability(0.1, seed + 1));
+    for round in 0..20 {
+        let etag = host.root.put("object", "x").await.unwrap().etag;
+        let delete = || host.root.delete_with("object", DeleteOptions::new().if_match(etag.clone()));
+        let told = join_all((0..6).map(|_| delete())).await;
+        let unknown =
+            |result: &Result<()>| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutcomeUnknown);
+        let done = told.iter().filter(|result| result.is_ok()).count();
+        let there = host.root.exists("object").await.unwrap();
+        assert!(done <= 1, "round {round}: {told:?}");
+        assert!(there || done == 1 || told.iter().any(unknown), "round {round}: {told:?}");
+        assert!(!there || done == 0, "round {round}: {told:?}");
+    }
 }

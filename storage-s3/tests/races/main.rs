@@ -7,4 +7,5 @@ mod dropped;
 mod hosting;
 mod lost;
 mod peer;
+mod random;
 mod wire;
