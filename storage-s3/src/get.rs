@@ -156,7 +156,11 @@ fn content_range(headers: &HeaderMap) -> Result<Range<u64>, String> {
         let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
         let (first, last) = range.split_once('-')?;
         // Without the size nobody can tell whether the range is the one that was asked for.
-        size.parse::<u64>().ok()?;
+        let size: u64 = size.parse().ok()?;
+        // Of an empty object there is no last byte that could be named.
+        if size == 0 {
+            return Some(0..0);
+        }
         Some(first.parse().ok()?..last.parse::<u64>().ok()?.checked_add(1)?)
     };
     parsed().ok_or_else(|| format!("its Content-Range is {text:?}"))
@@ -174,6 +178,7 @@ mod tests {
     fn a_content_range_without_its_size_is_none() {
         let range = |text: &str| content_range(&[(CONTENT_RANGE, text.parse().unwrap())].into_iter().collect());
         assert_eq!(range("bytes 0-9/100"), Ok(0..10));
+        assert_eq!(range("bytes 0-18446744073709551615/0"), Ok(0..0));
         for wrong in ["bytes 0-9/*", "bytes */100", "0-9/100", "bytes 9/100", "bytes 0-18446744073709551615/1"] {
             assert!(range(wrong).is_err(), "{wrong}");
         }

@@ -60,7 +60,7 @@ pub(crate) fn capabilities(core: &Core) -> Capabilities {
 }
 
 /// Finds out what is not known: whether the bucket is there, which conditional writes are kept, checksums, versions. About
-/// a hundred and fifty requests where nothing is known, two for a bucket of AWS. What it writes, it removes.
+/// three hundred requests where nothing is known, two for a bucket of AWS. What it writes, it removes.
 pub(crate) async fn probe(core: &Arc<Core>) -> Result<Capabilities> {
     bucket::reach(core).await?;
     let asked = join_all(Condition::ALL.map(|condition| require(core, condition))).await;

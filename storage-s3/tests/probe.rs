@@ -118,8 +118,8 @@ async fn one_probe_serves_all_who_wait() {
     }
     assert_eq!(
         server.counts().of("PutObject"),
-        20 + 1 + 9,
-        "one to try the name, eight racers and one that comes late"
+        20 + 1 + 6 * 8 + 1,
+        "one to try the name, six races of eight, and one that comes late"
     );
     server.reset_counts();
     storage.put_with("k", "v", PutOptions::new().create_only()).await.unwrap();

@@ -11,6 +11,12 @@ use crate::core::Core;
 /// How many write at once.
 const RACERS: usize = 8;
 
+/// How often they do: a service that looks first and writes then is found out by about every second race.
+const RACES: usize = 6;
+
+/// The same for uploads in parts, which cost three requests each. A streaming write rests on what puts show as well.
+const UPLOAD_RACES: usize = 2;
+
 /// How often a probe is begun anew because answers were lost on the way.
 const ROUNDS: usize = 6;
 
@@ -35,8 +41,8 @@ fn broken<T>(seen: impl Into<String>) -> Step<T> {
     Err(End::Verdict(Verdict::Broken(seen.into())))
 }
 
-/// Asks the service whether it keeps a condition. About twenty requests for a put, forty for an upload in parts; what they
-/// make is removed, after a failure too.
+/// Asks the service whether it keeps a condition. About sixty requests for a put or a copy, seventy for an upload in parts,
+/// eight at a time; what they make is removed, after a failure too.
 pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, Stopped> {
     for _ in 0..ROUNDS {
         let trial = Trial::begin(core).await?;
@@ -61,6 +67,10 @@ pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, 
 
 async fn put_create_only(trial: &Trial<'_>) -> Step {
     race(join_all((0..RACERS).map(|_| trial.put(trial.name(), Some(create_only())))).await)?;
+    for _ in 1..RACES {
+        let name = trial.other_name();
+        race(join_all((0..RACERS).map(|_| trial.put(&name, Some(create_only())))).await)?;
+    }
     must_refuse(trial.put(trial.name(), Some(create_only())).await?, "a put that found an object")
 }
 
@@ -71,12 +81,20 @@ async fn put_if_match(trial: &Trial<'_>) -> Step {
     must_refuse(trial.put(&trial.other_name(), Some(if_match(&first))).await?, "a put that found no object")?;
     let second = must_write(trial.put(name, Some(if_match(&first))).await?, "a put with the right etag")?;
     must_refuse(trial.put(name, Some(if_match(&first))).await?, "a put with an old etag")?;
-    race(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&second))))).await)
+    race(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&second))))).await)?;
+    for _ in 1..RACES {
+        let current = must_write(trial.put(name, None).await?, "a put")?;
+        race(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&current))))).await)?;
+    }
+    Ok(())
 }
 
 async fn complete_create_only(trial: &Trial<'_>) -> Step {
     let name = trial.name();
-    complete_race(trial, &create_only()).await?;
+    complete_race(trial, name, &create_only()).await?;
+    for _ in 1..UPLOAD_RACES {
+        complete_race(trial, &trial.other_name(), &create_only()).await?;
+    }
     let late = trial.upload(name).await?;
     must_refuse(trial.complete(name, &late, Some(create_only())).await?, "an upload that found an object")
 }
@@ -93,13 +111,22 @@ async fn complete_if_match(trial: &Trial<'_>) -> Step {
     let upload = trial.upload(name).await?;
     let right = Some(if_match(&first));
     let second = must_write(trial.complete(name, &upload, right).await?, "an upload with the right etag")?;
-    complete_race(trial, &if_match(&second)).await
+    complete_race(trial, name, &if_match(&second)).await?;
+    for _ in 1..UPLOAD_RACES {
+        let current = must_write(trial.put(name, None).await?, "a put")?;
+        complete_race(trial, name, &if_match(&current)).await?;
+    }
+    Ok(())
 }
 
 async fn copy_create_only(trial: &Trial<'_>) -> Step {
     let source = trial.other_name();
     must_write(trial.put(&source, None).await?, "a put")?;
     race(join_all((0..RACERS).map(|_| trial.copy(&source, trial.name(), Some(create_only())))).await)?;
+    for _ in 1..RACES {
+        let name = trial.other_name();
+        race(join_all((0..RACERS).map(|_| trial.copy(&source, &name, Some(create_only())))).await)?;
+    }
     must_refuse(trial.copy(&source, trial.name(), Some(create_only())).await?, "a copy that found an object")
 }
 
@@ -119,8 +146,7 @@ async fn delete_if_match(trial: &Trial<'_>) -> Step {
 }
 
 /// Uploads in parts, begun before and completed at once.
-async fn complete_race(trial: &Trial<'_>, condition: &Header) -> Step {
-    let name = trial.name();
+async fn complete_race(trial: &Trial<'_>, name: &str, condition: &Header) -> Step {
     let begun = join_all((0..RACERS).map(|_| trial.upload(name))).await;
     let uploads = begun.into_iter().collect::<Result<Vec<_>, _>>()?;
     race(join_all(uploads.iter().map(|upload| trial.complete(name, upload, Some(condition.clone())))).await)
