@@ -47,6 +47,7 @@
 mod apart;
 mod capture;
 mod context;
+mod deep;
 mod harness;
 mod hostile;
 mod live;
@@ -66,6 +67,7 @@ mod variants;
 
 pub use async_trait::async_trait;
 pub use context::DEFAULT_SEED;
+pub use deep::linear;
 pub use harness::{Fixture, Harness};
 pub use live::LiveHarness;
 pub use named::{run_rule, run_worker};

@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::context::{part_not_asked, waive_part};
+use crate::deep::register;
 use crate::harness::Harness;
 use crate::race;
 use crate::support;
@@ -72,6 +73,8 @@ pub(crate) enum Job<'a> {
     Read(&'a str),
     /// Opens a writer, writes 1 MiB and leaves it open.
     Leave(&'a str),
+    /// Makes a call on the key as on a register: what a client of it is told.
+    Register(&'a str, &'a str),
 }
 
 impl Job<'_> {
@@ -84,6 +87,7 @@ impl Job<'_> {
             Self::Count(key, times) => format!("count {key} {times}\n"),
             Self::Read(key) => format!("read {key} .\n"),
             Self::Leave(key) => format!("leave {key} .\n"),
+            Self::Register(key, words) => format!("register {key} {words}\n"),
         }
     }
 
@@ -98,6 +102,7 @@ impl Job<'_> {
             ("count", key, times) => Job::Count(key, times.parse().expect("a number")),
             ("read", key, _) => Job::Read(key),
             ("leave", key, _) => Job::Leave(key),
+            ("register", key, words) => Job::Register(key, words),
             (command, ..) => panic!("a worker knows no command {command:?}"),
         }
     }
@@ -124,6 +129,7 @@ impl Job<'_> {
                 std::mem::forget(writer);
                 Ok(ok)
             }
+            Self::Register(key, words) => Ok(register::call(storage, key, words).await),
         }
     }
 }

@@ -1,0 +1,121 @@
+//! Rule S01: one key under many clients is one register.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use storage_core::{MultipartOrder, Storage, Support};
+
+use crate::Harness;
+use crate::deep::effort::Effort;
+use crate::deep::linear::{Call, check};
+use crate::deep::register::{Client, Powers, call};
+use crate::process::{Job, Worker};
+use crate::rule::rule;
+use crate::service::{Fault, Hits, Request};
+
+/// The clients of a history, each a thread; and how many calls each makes.
+const CLIENTS: usize = 6;
+const CALLS: usize = 30;
+
+/// How many histories a short run makes at most, and how long it goes on with them.
+const HISTORIES: u64 = 6;
+const TIME: Duration = Duration::from_millis(300);
+
+rule! {
+    /// One key under many threads, and under several processes where `shared` is declared, behaves as one register with
+    /// compare-and-swap: every answer can be given one moment between its call and its return. What nobody knows took place
+    /// at some later time, or never.
+    S01, s01_one_key_is_one_register, "One register",
+    why: "Two clients that see two orders of the same writes each act on a past that the other has never had."
+}
+async fn s01_one_key_is_one_register(harness: &dyn Harness) {
+    let effort = Effort::begin();
+    let fixture = harness.fresh().await;
+    fixture.storage.probe().await.unwrap();
+    for seed in effort.seeds(HISTORIES, TIME) {
+        let key = format!("threads/{seed}");
+        judge(seed, "threads", threads(&fixture.storage, &key, seed, powers(&fixture.storage)));
+    }
+    let workers = Worker::start(harness, &fixture.storage, &fixture.address, 2).await;
+    if !workers.is_empty() {
+        judge(effort.seed, "processes", processes(workers, &fixture.storage, effort.seed).await);
+    }
+    if let Some(service) = harness.service().await {
+        let root = service.fresh().await;
+        root.storage.probe().await.unwrap();
+        for request in [Request::Put, Request::Delete, Request::FinishUpload] {
+            service.inject(Fault::LoseAnswer, Hits::all(request).one_in(5, effort.seed));
+        }
+        let powers = Powers { unconditional: false, ..powers(&root.storage) };
+        judge(effort.seed, "lost answers", threads(&root.storage, "lost", effort.seed, powers));
+        service.heal();
+    }
+}
+
+#[track_caller]
+fn judge(seed: u64, who: &str, calls: Vec<Call>) {
+    if let Err(wrong) = check(None, &calls) {
+        panic!("{who}, by the seed {seed}: {wrong}");
+    }
+}
+
+fn powers(storage: &Storage) -> Powers {
+    let known = storage.capabilities();
+    let yes = |support: Support| support != Support::No;
+    Powers {
+        unconditional: true,
+        take: yes(known.delete_if_match),
+        create: yes(known.put_create_only) && yes(known.writer_create_only),
+        swap: yes(known.put_if_match) && yes(known.writer_if_match),
+        stream: known.multipart_order == MultipartOrder::Finish,
+    }
+}
+
+/// What clients in threads of this process are told, each on a runtime of its own.
+fn threads(storage: &Storage, key: &str, seed: u64, powers: Powers) -> Vec<Call> {
+    let clock = AtomicU64::new(0);
+    let clock = &clock;
+    std::thread::scope(|scope| {
+        let clients = (0..CLIENTS).map(|number| {
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(one_thread(storage, key, Client::new(number, seed, powers), number, clock))
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
+    })
+}
+
+async fn one_thread(storage: &Storage, key: &str, mut client: Client, number: usize, clock: &AtomicU64) -> Vec<Call> {
+    let mut calls = Vec::with_capacity(CALLS);
+    for _ in 0..CALLS {
+        let (ask, words) = client.next();
+        let began = clock.fetch_add(1, Ordering::SeqCst);
+        let answer = call(storage, key, &words).await;
+        let ended = clock.fetch_add(1, Ordering::SeqCst);
+        calls.push(Call { client: number, ask, told: client.heard(ask, &answer), began, ended });
+    }
+    calls
+}
+
+/// What clients in several processes are told, and one in this. Their times are taken here, before the order goes out and
+/// after the answer came in.
+async fn processes(workers: Vec<Worker>, storage: &Storage, seed: u64) -> Vec<Call> {
+    let (clock, powers) = (AtomicU64::new(0), powers(storage));
+    let clock = &clock;
+    let others = workers.into_iter().enumerate().map(|(number, mut worker)| async move {
+        let (mut client, mut calls) = (Client::new(number, seed, powers), Vec::with_capacity(CALLS));
+        for _ in 0..CALLS {
+            let (ask, words) = client.next();
+            let began = clock.fetch_add(1, Ordering::SeqCst);
+            let answer = worker.ask(&Job::Register("processes", &words)).await;
+            let ended = clock.fetch_add(1, Ordering::SeqCst);
+            calls.push(Call { client: number, ask, told: client.heard(ask, &answer), began, ended });
+        }
+        calls
+    });
+    let own = one_thread(storage, "processes", Client::new(CLIENTS, seed, powers), CLIENTS, clock);
+    let (others, own) = futures::join!(futures::future::join_all(others), own);
+    others.into_iter().flatten().chain(own).collect()
+}
