@@ -12,6 +12,7 @@ use crate::process::{self, WorkerCommand};
 use crate::report::Outcome;
 use crate::rule::Rule;
 use crate::run::{Held, hold};
+use crate::selection::WATCHDOG;
 use crate::service::Service;
 
 /// Runs one rule as a test, and panics where it does not hold; [`conformance!`](crate::conformance) calls it with the path
@@ -21,7 +22,7 @@ pub fn run_rule(harness: impl Harness, module: &str, rule: &Rule) {
     let context = Context::loud(seed_of_tests());
     context.enter();
     let hosted = Hosted { harness, worker: WorkerCommand::of_tests(module) };
-    let held = runtime(&context).block_on(hold(&hosted, rule));
+    let held = runtime(&context).block_on(hold(&hosted, rule, WATCHDOG));
     let said = context.said();
     match held {
         Held::Ended => {

@@ -14,9 +14,6 @@ use crate::report::{Backend, Outcome, Report, RuleReport, Step};
 use crate::rule::Rule;
 use crate::selection::Selection;
 
-/// A rule that has not ended by then hangs.
-const WATCHDOG: Duration = Duration::from_secs(120);
-
 /// What a run tells while it goes on.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -28,7 +25,7 @@ pub enum Progress<'a> {
 }
 
 /// Asks the rules of a selection, each on a thread and a runtime of its own, and says how each ended. A broken rule is an
-/// outcome and no panic; a rule that hangs fails after two minutes.
+/// outcome and no panic; a rule that hangs fails when its time is over.
 ///
 /// Dropping the future gives up the rules that are under way, and waits a few seconds at most until their threads have
 /// ended.
@@ -59,7 +56,7 @@ pub async fn run(harness: Arc<dyn Harness>, selection: &Selection, mut progress:
     loop {
         for rule in waiting.by_ref().take(selection.at_once - running.len()) {
             progress(Progress::Began(rule));
-            running.push(ask(Arc::clone(&harness), rule, selection.seed));
+            running.push(ask(Arc::clone(&harness), rule, selection));
         }
         let Some(ended) = running.next().await else { break };
         progress(Progress::Ended(&ended));
@@ -86,9 +83,9 @@ async fn describe(harness: &dyn Harness) -> Backend {
 }
 
 /// Asks one rule.
-async fn ask(harness: Arc<dyn Harness>, rule: &'static Rule, seed: u64) -> RuleReport {
-    let (context, start) = (Context::silent(seed), Instant::now());
-    let asked = Apart::start(Arc::clone(&context), move || async move { hold(&*harness, rule).await });
+async fn ask(harness: Arc<dyn Harness>, rule: &'static Rule, selection: &Selection) -> RuleReport {
+    let (context, start, watchdog) = (Context::silent(selection.seed), Instant::now(), selection.watchdog);
+    let asked = Apart::start(Arc::clone(&context), move || async move { hold(&*harness, rule, watchdog).await });
     let held = asked.ended().await.unwrap_or(Held::Broken);
     RuleReport::new(rule, outcome(held, &context), start.elapsed())
 }
@@ -104,13 +101,13 @@ pub(crate) enum Held {
     Hung,
 }
 
-/// Holds a driver to a rule.
-pub(crate) async fn hold(harness: &dyn Harness, rule: &Rule) -> Held {
+/// Holds a driver to a rule, for so long at most.
+pub(crate) async fn hold(harness: &dyn Harness, rule: &Rule, watchdog: Duration) -> Held {
     let whole = AssertUnwindSafe(async {
         (rule.run)(harness).await;
         harness.finished().await;
     });
-    match tokio::time::timeout(WATCHDOG, whole.catch_unwind()).await {
+    match tokio::time::timeout(watchdog, whole.catch_unwind()).await {
         Ok(Ok(())) => Held::Ended,
         Ok(Err(panic)) if panic.is::<LeftOut>() => Held::Ended,
         Ok(Err(_)) => Held::Broken,
@@ -120,7 +117,7 @@ pub(crate) async fn hold(harness: &dyn Harness, rule: &Rule) -> Held {
 
 fn outcome(held: Held, context: &Context) -> Outcome {
     let said = context.said();
-    let hung = Step { message: format!("the rule has not ended within {WATCHDOG:?}"), place: String::new() };
+    let hung = Step { message: "the rule has not ended in time".to_owned(), place: String::new() };
     let steps = match held {
         Held::Ended => return Outcome::of(said.whole, said.parts),
         Held::Broken => said.panics,
@@ -149,17 +146,4 @@ fn one_line(message: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::one_line;
-
-    #[test]
-    fn a_failed_assertion_is_told_in_one_line() {
-        let equal = "assertion `left == right` failed: the kind\n  left: NotFound\n right: Unsupported";
-        assert_eq!(one_line(equal), "the kind: NotFound, where Unsupported is due");
-        assert_eq!(one_line("assertion `left == right` failed\n  left: 1\n right: 2"), "1, where 2 is due");
-        let unequal = "assertion `left != right` failed: two versions\n  left: 1\n right: 1";
-        assert_eq!(one_line(unequal), "two versions: both are 1");
-        assert_eq!(one_line("a\n  b"), "a b");
-        assert_eq!(one_line(&"é".repeat(300)).chars().count(), 201);
-    }
-}
+mod tests;

@@ -1,10 +1,15 @@
 //! Which rules a run asks, and how.
 
+use std::time::Duration;
+
 use storage_core::{Error, Result};
 
 use crate::context::DEFAULT_SEED;
 use crate::rule::{ELSEWHERE, Elsewhere, Rule};
 use crate::table::rules;
+
+/// How long a rule may take on a machine of our own.
+pub(crate) const WATCHDOG: Duration = Duration::from_secs(120);
 
 /// Which rules a run asks, and how.
 ///
@@ -20,12 +25,13 @@ pub struct Selection {
     wanted: Vec<String>,
     pub(crate) seed: u64,
     pub(crate) at_once: usize,
+    pub(crate) watchdog: Duration,
 }
 
 impl Selection {
     /// All rules, one after another.
     pub fn all() -> Self {
-        Self { wanted: Vec::new(), seed: DEFAULT_SEED, at_once: 1 }
+        Self { wanted: Vec::new(), seed: DEFAULT_SEED, at_once: 1, watchdog: WATCHDOG }
     }
 
     /// The rules that a text names, by group (`C`), id (`W01`) or the name of a test, in any case, parted by commas. Fails
@@ -57,6 +63,14 @@ impl Selection {
     #[must_use]
     pub fn at_once(mut self, rules: usize) -> Self {
         self.at_once = rules.max(1);
+        self
+    }
+
+    /// How long a rule may take before it counts as one that hangs; two minutes where nothing is said. A distant service
+    /// needs more: some rules make thousands of requests.
+    #[must_use]
+    pub fn watchdog(mut self, longest: Duration) -> Self {
+        self.watchdog = longest;
         self
     }
 
