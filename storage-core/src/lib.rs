@@ -119,6 +119,7 @@
 //! | `Timeout` | 504 | yes |
 //! | `OutOfSpace` | 507 | |
 
+mod access;
 mod backend;
 mod capabilities;
 mod error;
@@ -136,6 +137,7 @@ mod token;
 mod versions;
 pub mod wrappers;
 
+pub use access::{Access, AccessCredentials, ServiceAccess};
 pub use backend::{
     BackendWriter, Body, CopyResult, Entry, GetResult, Lister, Page, PutResult, Skipped, StorageBackend, SweepReport,
 };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::access::Access;
 use crate::error::{Error, Operation, Result};
 use crate::location::Location;
 use crate::settings::{Origin, Root, RootName, STORAGE_BACKEND, Setting, Settings};
@@ -31,6 +32,13 @@ pub trait Driver: fmt::Debug + Send + Sync + 'static {
     /// that has nothing of the kind opens the container and takes [`Storage::sub`] of it. Handles that can copy inside one
     /// another are told so by [`Storage::part_of`].
     async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage>;
+
+    /// How a program that does not know this library reaches the same root, by the same settings. No request.
+    /// `Unsupported`, as here, where no other program can.
+    fn access(&self, location: &Location, _settings: &Settings) -> Result<Access> {
+        Err(Error::unsupported(format!("no other program can reach {location}"))
+            .with_help("read it through this library"))
+    }
 }
 
 /// How a location is opened.
@@ -134,6 +142,12 @@ impl Registry {
         let driver = self.driver(location)?;
         let opened = driver.open(location, options).await;
         opened.map_err(|error| error.in_context(Operation::Open, driver.name(), None))
+    }
+
+    /// How a program that does not know this library reaches a place, by the same settings: see [`Access`]. No request.
+    pub fn access(&self, location: &Location, settings: &Settings) -> Result<Access> {
+        let driver = self.driver(location)?;
+        driver.access(location, settings).map_err(|error| error.in_context(Operation::Open, driver.name(), None))
     }
 
     /// Opens the container that a location lies in, and says which key or prefix it names there; an empty text is the

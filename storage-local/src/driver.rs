@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use storage_core::settings::STORAGE_LOCAL_DURABILITY;
-use storage_core::{Driver, Error, Location, OpenOptions, Result, RootName, Settings, Storage};
+use storage_core::{Access, Driver, Error, Location, OpenOptions, Result, RootName, Settings, Storage};
 
 use crate::{Durability, Local, LocalOptions};
 
@@ -30,6 +30,13 @@ impl Driver for LocalDriver {
 
     fn default_root(&self, root: RootName, _: &Settings) -> Result<Location> {
         Location::parse(&format!(".storage/{root}"))
+    }
+
+    fn access(&self, location: &Location, _: &Settings) -> Result<Access> {
+        match location {
+            Location::File(path) => Ok(Access::directory(Location::File(std::path::absolute(path)?))),
+            _ => Err(Error::invalid_input(format!("{location} is no directory"))),
+        }
     }
 
     async fn open(&self, container: &Location, options: &OpenOptions) -> Result<Storage> {

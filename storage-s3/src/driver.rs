@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use storage_core::settings::STORAGE_BUCKET_NAME;
 use storage_core::{
-    Driver, Error, ErrorKind, Location, OpenOptions, Prefix, Result, RootName, Settings, Storage, StorageBackend,
+    Access, Driver, Error, ErrorKind, Location, OpenOptions, Prefix, Result, RootName, Settings, Storage, StorageBackend,
 };
 
 use crate::S3;
-use crate::options::S3Options;
+use crate::options::{BUCKET_HELP, S3Options, check_bucket};
 
 /// Opens `s3://bucket` and `s3://bucket/prefix`, by the settings that [`S3Options::from_settings`] reads. The prefix may
 /// hold what no key may: `s3://bucket/a//` (rule K04).
@@ -77,7 +77,19 @@ impl Driver for S3Driver {
             ))
             .with_help(help));
         };
+        if let Err(why) = check_bucket(bucket.value()) {
+            // What stands before an '@' may be a password.
+            let shown = if bucket.value().contains('@') { bucket.clone() } else { bucket.public() };
+            return Err(shown.refused(why, BUCKET_HELP));
+        }
         Location::parse(&format!("s3://{}/{root}", bucket.value())).map_err(|error| bucket.blame(error))
+    }
+
+    fn access(&self, location: &Location, settings: &Settings) -> Result<Access> {
+        let Location::Object(place) = location else {
+            return Err(Error::invalid_input(format!("{location} is no bucket")));
+        };
+        S3Options::from_settings(&place.container, &place.path, settings)?.access()
     }
 
     async fn open(&self, location: &Location, options: &OpenOptions) -> Result<Storage> {

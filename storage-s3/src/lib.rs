@@ -60,6 +60,7 @@
 //! no key can express are counted and named by listings. The driver's own probes use names that end in `/`, as no key does,
 //! so that nothing is reserved.
 
+mod access;
 mod attributes;
 mod body;
 mod checksum;

@@ -1,5 +1,13 @@
-//! What a host that takes things in needs: [`Inputs`] tells paths, locations and text apart; [`ContentStore`] keeps
-//! content under its digest, so that the same bytes are stored once.
+//! What a host that takes things in needs, on any storage.
+//!
+//! - [`Inputs`] makes one lazy stream of a mixed list of paths, locations, text, bytes and readers, within an
+//!   [`InputPolicy`] that allows nothing of the machine until it is told to.
+//! - [`Walk`] and [`Filter`] yield what lies under a prefix, as a [`SourceFile`] each.
+//! - [`ContentStore`] keeps content under its digest, so that the same bytes are stored once.
+//! - [`WorkingCopy`] makes an object a file that any program may change, and commits it if nobody else did; a [`Lease`]
+//!   keeps two from working in vain.
+//! - [`Native`] says how LanceDB, DuckDB or a Python program reaches a root by itself; [`tenant`] gives each tenant a root
+//!   of its own.
 //!
 //! # From a bucket to documents
 //! A [`Walk`] yields what lies under a prefix and passes a [`Filter`], in the order of keys, whatever is behind the
@@ -36,6 +44,7 @@ mod filter;
 mod inputs;
 mod native;
 mod prune;
+mod tenant;
 mod walk;
 mod working_copy;
 
@@ -44,5 +53,6 @@ pub use file::{Identity, RelativePath, SourceFile, TempFile};
 pub use filter::{Candidate, Filter, Matcher, PatternError, Reason, Verdict};
 pub use inputs::{Given, Input, InputPolicy, Inputs, Item, Items, Origin, Place, Reading};
 pub use native::Native;
+pub use tenant::tenant;
 pub use walk::{LeftOut, Outcome, Walk, WalkItem, WalkItems, WalkReport};
 pub use working_copy::{Commit, Holder, Lease, LeaseOptions, Leased, Opened, WorkingCopy, WorkingCopyOptions};

@@ -3,7 +3,7 @@
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 use storage::{Entry, Key, ListOptions, ListReport, Location, Result, RootName, Storage};
-use storage_source::{ContentStore, Input, Inputs, Reading, Stored};
+use storage_source::{ContentStore, Input, InputPolicy, Inputs, Reading, Stored};
 
 use super::{report, tell_skipped};
 use crate::args::AddArgs;
@@ -21,7 +21,8 @@ pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -
         (_, true) => Reading::Path,
         _ => Reading::ByForm,
     };
-    let inputs = Inputs::new(session.registry()).resolve_all(&args.inputs, reading).await;
+    let inputs = Inputs::new(session.registry()).with_policy(InputPolicy::open());
+    let inputs = inputs.resolve_all(&args.inputs, reading).await;
     let inputs = inputs.map_err(|error| match error.is_not_found() {
         true => error.with_help("to add it as text, use --text"),
         false => error,

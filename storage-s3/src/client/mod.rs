@@ -29,7 +29,7 @@ pub(crate) use answer::{Answer, AnswerBody};
 pub(crate) use document::also;
 pub(crate) use encode::path as encode_path;
 pub(crate) use failure::{Cause, Effect, Failure, ServiceError};
-pub(crate) use place::url as endpoint_url;
+pub(crate) use place::{in_path as addressed_in_path, url as endpoint_url};
 pub(crate) use request::{Expect, Request, Target};
 
 use std::sync::Arc;

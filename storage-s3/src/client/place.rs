@@ -118,6 +118,11 @@ impl Endpoint {
     }
 }
 
+/// Whether the options put the bucket's name into the path of a URL. Fails with `Configuration` where they cannot be right.
+pub(crate) fn in_path(options: &S3Options) -> Result<bool> {
+    Endpoint::new(options).map(|endpoint| !endpoint.bucket_in_host)
+}
+
 /// The endpoint as a URL, for messages.
 pub(crate) fn url(options: &S3Options) -> String {
     match Endpoint::new(options).and_then(|endpoint| endpoint.place()) {

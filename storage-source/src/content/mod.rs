@@ -11,6 +11,7 @@ use futures::stream::{self, Stream};
 use storage_core::{Error, ErrorKind, Key, Payload, Put, PutOptions, Result, Storage};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use crate::inputs::Item;
 pub(crate) use digest::Hasher;
 pub use digest::{Algorithm, Digest};
 use spool::{Content, Spooled, spool};
@@ -172,6 +173,17 @@ impl ContentStore {
             Error::from(error).with_message(message)
         })?;
         self.add_reader(name, file).await
+    }
+
+    /// Keeps what an input holds: text as text, anything else under its name.
+    pub async fn add_item(&self, item: Item) -> Result<Stored> {
+        let Some(name) = item.name().map(str::to_owned) else {
+            let text = String::from_utf8(item.bytes(u64::MAX).await?.into());
+            return self
+                .add_text(text.map_err(|error| Error::invalid_input("a text is not UTF-8").with_source(error))?)
+                .await;
+        };
+        self.add(&name, item.stream().await?).await
     }
 
     /// Keeps what a stream yields. The name is one segment of a key, else `InvalidKey` or `InvalidInput`. If the stream

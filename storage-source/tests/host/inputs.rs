@@ -10,7 +10,7 @@ use storage_core::{Error, ErrorKind, Location, OpenOptions, Registry, Result, Se
 use storage_local::LocalDriver;
 use storage_memory::MemoryDriver;
 use storage_s3::S3Driver;
-use storage_source::{Given, Input, InputPolicy, Inputs, Item, Place, Reading};
+use storage_source::{ContentStore, Given, Input, InputPolicy, Inputs, Item, Place, Reading};
 
 use crate::support::s3;
 
@@ -229,6 +229,25 @@ async fn a_mixed_list_arrives_in_order() {
     ];
     let expected = expected.map(|(input, name, text)| (input, name.map(str::to_owned), text.to_owned()));
     assert_eq!(seen, expected);
+}
+
+/// Proves that what inputs hold is kept as it would be if it had been handed over one by one.
+#[tokio::test]
+async fn items_are_kept_as_content() {
+    let registry = registry();
+    let root = registry.open(&Location::parse("memory://m").unwrap(), &OpenOptions::new().create(true)).await.unwrap();
+    root.put("docs/a.md", "hello").await.unwrap();
+    let content = ContentStore::new(Storage::new(storage_memory::Memory::new()));
+    let inputs = Inputs::new(&registry).with_policy(InputPolicy::open());
+    let given = [Given::from("memory://m/docs"), Given::text("hello"), Given::bytes("a.md", "hello")];
+    let mut items = inputs.resolve(given);
+    let mut kept = Vec::new();
+    while let Some(item) = items.try_next().await.unwrap() {
+        let stored = content.add_item(item).await.unwrap();
+        kept.push((stored.key.to_string(), stored.put.is_written()));
+    }
+    let (file, text) = ("5d41402abc4b2a76b9719d911017c592/a.md", "text_5d41402abc4b2a76b9719d911017c592.txt");
+    assert_eq!(kept, [(file.to_owned(), true), (text.to_owned(), true), (file.to_owned(), false)]);
 }
 
 async fn read(policy: InputPolicy, given: impl Into<Given>) -> Result<Vec<Item>, Error> {

@@ -2,5 +2,7 @@
 
 mod content;
 mod inputs;
+mod native;
 mod support;
+mod tenant;
 mod working_copy;

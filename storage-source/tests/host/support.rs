@@ -36,11 +36,13 @@ pub(crate) async fn s3() -> Root {
 
 /// An empty bucket of a server that answers 200 to a conditional write and ignores the condition.
 pub(crate) async fn s3_without_conditions() -> Root {
-    let mut conditions = Conditions::default();
-    conditions.put_create_only = false;
-    conditions.put_if_match = false;
-    conditions.complete_create_only = false;
-    conditions.complete_if_match = false;
+    let conditions = Conditions {
+        put_create_only: false,
+        put_if_match: false,
+        complete_create_only: false,
+        complete_if_match: false,
+        ..Conditions::default()
+    };
     s3_with(ServerOptions::new().conditions(conditions), |_| {}).await
 }
 
