@@ -90,8 +90,14 @@ impl LiveHarness {
             let scratch = (self.open)(&self.scratch).await?;
             empty(&scratch).await?;
             remove_directory(directory(&scratch).as_deref())?;
+            self.made.store(0, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Whether there is nothing to clean up.
+    pub fn is_clean(&self) -> bool {
+        self.made.load(Ordering::Relaxed) == 0
     }
 
     fn name(&self, number: usize) -> String {

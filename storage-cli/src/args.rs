@@ -55,6 +55,8 @@ pub(crate) enum Command {
     /// Start an S3 server in memory, on this machine alone, to try things with
     #[cfg(feature = "s3-server")]
     S3Server(S3ServerArgs),
+    /// Hold places to the storage contract, rule by rule, and tell which rules hold
+    Conformance(ConformanceArgs),
     /// Print a URL that does one thing with an object for whoever holds it
     Presign(PresignArgs),
     /// Show what is known of an object, or how much there is under a level
@@ -128,6 +130,35 @@ pub(crate) struct PresignArgs {
     /// How long it does it: 30s, 15m, 1h, 7d
     #[arg(long, value_name = "TIME", default_value = "1h")]
     pub(crate) expires: humantime::Duration,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It works under a name of its own below each place, conformance-… with 16 random digits, reads and writes \
+                  nothing else, and removes it at the end, also after Ctrl-C. The place has to be there.\n\
+                  A rule that a declared capability waives is no failure; one that is broken ends the program with 1.\n\
+                  JSON, for each place: suite, backend (driver, location, capabilities), seed, seconds, totals, rules (id, \
+                  name, group, title, text, why, seconds, outcome and its reason, steps, left_out)."
+)]
+pub(crate) struct ConformanceArgs {
+    /// Directories, buckets, stores, or what is under a path of one
+    #[arg(required = true, value_name = "LOCATION")]
+    pub(crate) locations: Vec<String>,
+    /// Ask only these rules: groups (C), ids (W01) or names, parted by commas
+    #[arg(long, value_name = "RULES")]
+    pub(crate) rules: Option<String>,
+    /// The seed of everything random
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Write one page with the matrix of rules and places, and what failed in full
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Make places that are missing; they stay
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// Serve a run as one of its other processes
+    #[arg(long, hide = true)]
+    pub(crate) worker: bool,
 }
 
 #[cfg(feature = "s3-server")]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, IsTerminal as _, Stdout, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anstyle::{AnsiColor, Style};
 use indicatif::BinaryBytes;
 use serde::Serialize;
 
@@ -53,6 +54,16 @@ impl Output {
             return Ok(writeln!(self.out, "{line}")?);
         }
         writeln!(self.out, "{}", harmless(line))?;
+        Ok(self.out.flush()?)
+    }
+
+    /// Writes one line that begins with a word, which is coloured where a person sees it.
+    pub(crate) fn marked(&mut self, word: &str, colour: AnsiColor, line: &str) -> Result<(), Failure> {
+        if !self.people || anstream::AutoStream::choice(&std::io::stdout()) == anstream::ColorChoice::Never {
+            return self.line(&format!("{word} {line}"));
+        }
+        let style = Style::new().bold().fg_color(Some(colour.into()));
+        writeln!(self.out, "{style}{}{style:#} {}", harmless(word), harmless(line))?;
         Ok(self.out.flush()?)
     }
 

@@ -1,5 +1,6 @@
 //! What every command works with: settings, drivers, roots.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ const CHECK: Duration = Duration::from_secs(4);
 /// Settings and drivers of one run of the program.
 pub(crate) struct Session {
     settings: Settings,
+    settings_file: Option<PathBuf>,
     registry: Registry,
     opened: Mutex<Opened>,
 }
@@ -42,7 +44,24 @@ impl Session {
         if let Some(file) = &args.settings {
             settings = settings.file(file);
         }
-        Ok(Self { settings: settings.build()?, registry: storage::registry(), opened: Mutex::default() })
+        let settings_file = args.settings.clone();
+        Ok(Self { settings: settings.build()?, settings_file, registry: storage::registry(), opened: Mutex::default() })
+    }
+
+    /// The settings file that the user named.
+    pub(crate) fn settings_file(&self) -> Option<&Path> {
+        self.settings_file.as_deref()
+    }
+
+    /// The root that a text names: a location, or one of the roots with a path below it.
+    pub(crate) fn located_root(&self, text: &str) -> Result<Location> {
+        let Some(rooted) = text.strip_prefix('@') else {
+            let here = std::env::current_dir()?;
+            return Ok(Location::parse(text)?.relative_to(&here));
+        };
+        let (name, below) = rooted.split_once('/').unwrap_or((rooted, ""));
+        let location = self.root(root_named(name, text)?)?.location;
+        Ok(if below.is_empty() { location } else { location.join(below) })
     }
 
     pub(crate) fn registry(&self) -> &Registry {
@@ -63,15 +82,20 @@ impl Session {
         Ok(storage)
     }
 
-    /// Opens a root to look at it; no write makes it.
+    /// Opens a root to look at it; no write makes it. Its error does not name the root.
     pub(crate) async fn open_existing(&self, root: &Root) -> Result<Storage> {
-        self.registry.open(&root.location, &self.options()).await.map_err(|error| root.blame(error))
+        self.registry.open(&root.location, &self.options()).await
     }
 
     /// How places are opened: what is remote is asked first whether it can be reached, so that a wrong setting is told at
     /// once and not after many attempts.
-    fn options(&self) -> OpenOptions {
-        OpenOptions::new().settings(self.settings.clone()).check(CHECK)
+    pub(crate) fn options(&self) -> OpenOptions {
+        self.unchecked_options().check(CHECK)
+    }
+
+    /// The same without asking, for places that are opened many times.
+    pub(crate) fn unchecked_options(&self) -> OpenOptions {
+        OpenOptions::new().settings(self.settings.clone())
     }
 
     fn opened(&self) -> MutexGuard<'_, Opened> {
@@ -82,10 +106,7 @@ impl Session {
     pub(crate) async fn place(&self, text: &str, create: bool) -> Result<Place> {
         if let Some(rooted) = text.strip_prefix('@') {
             let (name, key) = rooted.split_once('/').unwrap_or((rooted, ""));
-            let root = RootName::ALL.into_iter().find(|root| root.as_str() == name).ok_or_else(|| {
-                Error::invalid_input(format!("{text:?} names no root"))
-                    .with_help(format!("the roots are @data, @system and @cache; a path of that name is ./{text}"))
-            })?;
+            let root = root_named(name, text)?;
             return Ok(Place::new(self.open_root(root).await?, key.to_owned(), text));
         }
         self.located(&Location::parse(text)?, create, text).await
@@ -117,4 +138,12 @@ impl Session {
         let help: Vec<String> = error.help().map(str::to_owned).into_iter().chain(lines).collect();
         error.with_help(help.join("; ")).into()
     }
+}
+
+/// The root of this name, in a text that the user wrote.
+fn root_named(name: &str, text: &str) -> Result<RootName> {
+    RootName::ALL.into_iter().find(|root| root.as_str() == name).ok_or_else(|| {
+        Error::invalid_input(format!("{text:?} names no root"))
+            .with_help(format!("the roots are @data, @system and @cache; a path of that name is ./{text}"))
+    })
 }

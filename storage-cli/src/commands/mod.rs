@@ -2,6 +2,7 @@
 
 mod add;
 mod cat;
+mod conformance;
 mod ls;
 mod presign;
 mod rm;
@@ -27,6 +28,7 @@ pub(crate) async fn run(command: Command, session: &Session, output: &mut Output
         Command::Cat { places } => cat::run(places, session, output).await,
         Command::Cp(args) => transfer::run(args, transfer::Kind::Copy, session, output).await,
         Command::Mv(args) => transfer::run(args, transfer::Kind::Move, session, output).await,
+        Command::Conformance(args) => conformance::run(args, session, output).await,
         Command::Rm(args) => rm::run(args, session, output).await,
         Command::Presign(args) => presign::run(args, session, output).await,
         #[cfg(feature = "s3-server")]

@@ -4,6 +4,7 @@
 
 mod add;
 mod bench;
+mod conformance;
 mod interrupt;
 mod look;
 mod settings;

@@ -1,0 +1,124 @@
+//! `storage conformance`: holds places to the contract, and tells which rules hold.
+
+mod page;
+mod place;
+mod table;
+
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use conformance_tests::{DEFAULT_SEED, LiveHarness, Progress, Report, Selection, serve_if_asked};
+use indicatif::{ProgressBar, ProgressStyle};
+use storage::Error;
+
+use crate::args::ConformanceArgs;
+use crate::failure::{Failure, note};
+use crate::output::Output;
+use crate::session::Session;
+
+/// How many rules are asked at once.
+const AT_ONCE: usize = 4;
+
+/// How long a rule may take: some make thousands of requests, and a service may be far.
+const LONGEST: Duration = Duration::from_secs(900);
+
+/// How often what an interrupted run has made is tried to be removed, in case the place cannot be reached for a moment.
+const CLEAN_UPS: usize = 3;
+
+pub(super) async fn run(args: ConformanceArgs, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    let selection = args.rules.as_deref().map_or_else(|| Ok(Selection::all()), Selection::of)?;
+    let selection = selection.seed(args.seed.unwrap_or(DEFAULT_SEED)).at_once(AT_ONCE).watchdog(LONGEST);
+    let mut places = Vec::with_capacity(args.locations.len());
+    for text in &args.locations {
+        places.push(place::Place::check(text, args.create, session).await?);
+    }
+    if args.worker {
+        return serve(&places).await;
+    }
+    let mut reports = Vec::with_capacity(places.len());
+    for place in &places {
+        let report = hold(place.harness().await?, &selection, &place.to_string(), output.is_json()).await?;
+        match output.is_json() {
+            true => output.object(&report)?,
+            false => table::print(&report, output)?,
+        }
+        output.flush()?;
+        reports.push(report);
+    }
+    if let Some(file) = &args.html {
+        write_page(file, &reports)?;
+        note(&format!("the page is in {}", file.display()), output.is_json());
+    }
+    if reports.iter().all(Report::is_conformant) { Ok(()) } else { Err(Failure::Told(1)) }
+}
+
+/// As another process of a run: opens roots of the one place, and does what the standard input says.
+async fn serve(places: &[place::Place]) -> Result<(), Failure> {
+    let [place] = places else { return Err(Error::invalid_input("a worker has one place").into()) };
+    match serve_if_asked(&place.harness().await?).await {
+        true => Ok(()),
+        false => Err(Error::invalid_input("--worker is for the processes that a run starts itself").into()),
+    }
+}
+
+/// Runs the suite on one place, and removes all that it has made.
+async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json: bool) -> Result<Report, Failure> {
+    let live = Scratch(Arc::new(harness));
+    let bar = bar(json, selection.rules().len());
+    bar.set_message(location.to_owned());
+    let tell = |progress: Progress<'_>| match progress {
+        Progress::Began(rule) => bar.set_message(format!("{} {}", rule.id, rule.title)),
+        Progress::Ended(_) => bar.inc(1),
+        _ => {}
+    };
+    let report = conformance_tests::run(live.0.clone(), selection, tell).await;
+    bar.set_message("removing what the suite has made");
+    live.0.clean_up().await?;
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+/// Silent where standard error is no terminal, or programs read the output.
+fn bar(json: bool, rules: usize) -> ProgressBar {
+    if json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(rules as u64);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {pos} of {len} rules  {bar:30}  {elapsed}  {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// What a run has made; it goes with this, also when the run is interrupted.
+struct Scratch(Arc<LiveHarness>);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.0.is_clean() {
+            return;
+        }
+        let harness = Arc::clone(&self.0);
+        // On a thread of its own, since this one may be a runtime's.
+        let cleaned = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            (1..CLEAN_UPS).fold(runtime.block_on(harness.clean_up()), |cleaned, _| match cleaned {
+                Ok(()) => Ok(()),
+                Err(_) => runtime.block_on(harness.clean_up()),
+            })
+        });
+        if let Ok(Err(error)) = cleaned.join() {
+            note(&format!("{} could not be removed: {error}", self.0.scratch()), false);
+        }
+    }
+}
+
+fn write_page(file: &std::path::Path, reports: &[Report]) -> Result<(), Failure> {
+    std::fs::write(file, page::page(reports)).map_err(|error| {
+        let message = format!("cannot write {}: {error}", file.display());
+        Error::from(error).with_message(message).into()
+    })
+}
