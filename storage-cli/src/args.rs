@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use storage::PresignMethod;
 
+use crate::commands::walk::WalkArgs;
+
 /// One contract for storage: directories, memory, S3 buckets and whatever else this build has drivers for.
 #[derive(Debug, Parser)]
 #[command(name = "storage", version, arg_required_else_help = true, after_help = AFTER_HELP)]
@@ -23,8 +25,18 @@ pub(crate) struct Args {
 
 const AFTER_HELP: &str = "\
 A PLACE is a location (a path, file:///dir/name, s3://bucket/key, memory://name/key) or @data/KEY, @system/KEY, @cache/KEY under a root.
-Roots and backends are chosen by settings: a settings file, then .env, then the environment, later wins.
-    DATA_ROOT_DIRECTORY, SYSTEM_ROOT_DIRECTORY, CACHE_ROOT_DIRECTORY, STORAGE_BACKEND, STORAGE_LOCAL_DURABILITY
+
+Settings: a settings file, then .env, then the environment, later wins. Names in any case.
+  Roots        DATA_ROOT_DIRECTORY, SYSTEM_ROOT_DIRECTORY, CACHE_ROOT_DIRECTORY, STORAGE_BACKEND (local, memory, s3)
+  Directories  STORAGE_LOCAL_DURABILITY
+  S3, where    STORAGE_BUCKET_NAME, AWS_ENDPOINT_URL, AWS_REGION, AWS_CA_BUNDLE, STORAGE_S3_ADDRESSING, _USE_SSL,
+               _SERVICE, _PROXY, _TLS_ROOTS
+  S3, who      AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_ROLE_ARN,
+               AWS_WEB_IDENTITY_TOKEN_FILE and what else the AWS tools read, STORAGE_S3_ANONYMOUS
+  S3, how      STORAGE_S3_CONDITIONS, _CHECKSUM, _SIGN_PAYLOAD, _PART_SIZE, _PART_CONCURRENCY, _STORAGE_CLASS,
+               _ENCRYPTION, _KMS_KEY_ID, _REQUESTER_PAYS, _ATTEMPTS, _CONNECTIONS, _CONNECT_TIMEOUT,
+               _ANSWER_TIMEOUT, _OPERATION_TIMEOUT
+`storage roots` shows what they come to.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, 4 denied, 130 interrupted, 143 terminated.";
 
@@ -33,13 +45,15 @@ pub(crate) enum Command {
     /// Show where each root lies, what put it there, whether it can be used, and what it can do
     #[command(
         after_help = "JSON: root, location, driver, setting and source (of what put it there, else null), state \
-                      (exists, read_only, unmade, unusable), capabilities."
+                      (exists, read_only, unlisted, unmade, unusable), capabilities."
     )]
     Roots,
     /// Take files, directories, locations and text into the data root
     Add(AddArgs),
     /// List a place
     Ls(ListArgs),
+    /// List what lies under a place and passes a filter, and report what was left out
+    Walk(WalkArgs),
     /// Print the bytes of objects
     Cat {
         /// What to print
@@ -52,13 +66,6 @@ pub(crate) enum Command {
     Mv(TransferArgs),
     /// Remove objects
     Rm(RemoveArgs),
-    /// Start an S3 server in memory, on this machine alone, to try things with
-    #[cfg(feature = "s3-server")]
-    S3Server(S3ServerArgs),
-    /// Hold places to the storage contract, rule by rule, and tell which rules hold
-    Conformance(ConformanceArgs),
-    /// Print a URL that does one thing with an object for whoever holds it
-    Presign(PresignArgs),
     /// Show what is known of an object, or how much there is under a level
     #[command(after_help = "JSON: key, uri, size, etag, last_modified, attributes, path; of a level: uri, objects, \
                             bytes, skipped.")]
@@ -66,6 +73,13 @@ pub(crate) enum Command {
         /// What to look at
         place: String,
     },
+    /// Hold places to the storage contract, rule by rule, and tell which rules hold
+    Conformance(ConformanceArgs),
+    /// Print a URL that does one thing with an object for whoever holds it
+    Presign(PresignArgs),
+    /// Start an S3 server in memory, on this machine alone, to try things with
+    #[cfg(feature = "s3-server")]
+    S3Server(S3ServerArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -119,7 +133,7 @@ pub(crate) struct TransferArgs {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "No request is made: whether the object exists shows when the URL is used.\n\
+#[command(after_help = "The object is not looked at: whether it exists and may be used shows when the URL is.\n\
                   JSON: method, url, headers (to send with it), expires.")]
 pub(crate) struct PresignArgs {
     /// The object

@@ -76,6 +76,16 @@ fn code(kind: ErrorKind) -> u8 {
     }
 }
 
+/// Whether an error is that of a place and not of one object, so that the objects behind it would only fail like it, each
+/// after all of its repetitions.
+pub(crate) fn ends_all(error: &Error) -> bool {
+    use ErrorKind::*;
+    matches!(
+        error.kind(),
+        BackendNotFound | Unauthenticated | Configuration | Timeout | Unavailable | OutcomeUnknown | OutOfSpace
+    )
+}
+
 /// Failures of single objects, told as they come while the rest goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {

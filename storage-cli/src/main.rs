@@ -13,8 +13,10 @@ mod session;
 mod state;
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser as _;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -23,14 +25,37 @@ use crate::failure::{Failure, INTERRUPTED, TERMINATED};
 use crate::output::Output;
 use crate::session::Session;
 
+/// How long what a command left behind may take, each: tasks, and calls of the system that cannot be cut short.
+const GRACE: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
     let args = Args::parse();
     let json = args.json;
     let code = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(args)),
+        Ok(runtime) => run_on(runtime, args),
         Err(error) => Failure::from(error).report(json),
     };
     ExitCode::from(code)
+}
+
+fn run_on(runtime: Runtime, args: Args) -> u8 {
+    let code = runtime.block_on(async {
+        let code = run(args).await;
+        settle().await;
+        code
+    });
+    runtime.shutdown_timeout(GRACE);
+    code
+}
+
+/// Waits for the tasks in which writers that were dropped discard what a service has of them, so that nothing unfinished
+/// stays there.
+async fn settle() {
+    let (tasks, start) = (Handle::current().metrics(), Instant::now());
+    // One task goes on: the one that watches for signals.
+    while tasks.num_alive_tasks() > 1 && start.elapsed() < GRACE {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 async fn run(args: Args) -> u8 {

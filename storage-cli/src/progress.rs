@@ -15,8 +15,19 @@ impl Progress {
         if json || !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }
+        Self::with("{spinner} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {msg}")
+    }
+
+    /// Counts what the message says, and is silent in the same places.
+    pub(crate) fn counting(json: bool) -> Self {
+        match json || !std::io::stderr().is_terminal() {
+            true => Self(ProgressBar::hidden()),
+            false => Self::with("{spinner} {msg}"),
+        }
+    }
+
+    fn with(template: &str) -> Self {
         let bar = ProgressBar::new(0);
-        let template = "{spinner} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::stream::TryStreamExt as _;
 use rustix::fs::{Access, access};
 use serde::Serialize;
-use storage::{Error, ErrorKind, Location, Result, Root, Storage};
+use storage::{Error, ErrorKind, ListOptions, Location, Result, Storage};
 
 /// What a root is found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -14,6 +15,8 @@ pub(crate) enum State {
     Exists,
     /// It is there, and this user cannot write to it.
     ReadOnly,
+    /// It is there, and this user may not list what it holds.
+    Unlisted,
     /// The first write will make it.
     Unmade,
     /// It can be neither used nor made.
@@ -21,23 +24,39 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// Looks at a root, opened without leave to make it. The error, which names the root, is why it cannot be used.
-    pub(crate) async fn of(root: &Root, opened: &Storage) -> Result<Self> {
-        let found = match opened.probe().await {
-            Ok(_) => existing(&root.location),
-            Err(error) if error.kind() == ErrorKind::BackendNotFound => unmade(&root.location),
+    /// Looks at what lies at a location, opened without leave to make it. The error is why it cannot be used.
+    pub(crate) async fn of(location: &Location, opened: &Storage) -> Result<Self> {
+        match look(location, opened).await {
+            Ok(()) => existing(location),
+            Err(error) if error.kind() == ErrorKind::BackendNotFound => unmade(location),
             Err(error) => Err(error),
-        };
-        found.map_err(|error| root.blame(error))
+        }
+    }
+
+    /// What a root is of which the look failed with this error.
+    pub(crate) fn failed(location: &Location, error: &Error) -> Self {
+        match (location, error.kind()) {
+            (Location::Object(_), ErrorKind::PermissionDenied) => Self::Unlisted,
+            _ => Self::Unusable,
+        }
     }
 
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::Exists => "exists",
             Self::ReadOnly => "exists; this user cannot write to it",
+            Self::Unlisted => "exists; this user may not list it",
             Self::Unmade => "will be made by the first write",
             Self::Unusable => "cannot be used",
         }
+    }
+}
+
+/// One request at most, and none that writes: the probe of a service would try its conditions out.
+async fn look(location: &Location, opened: &Storage) -> Result<()> {
+    match location {
+        Location::Object(_) => opened.list(ListOptions::new().limit(1)).await?.try_next().await.map(drop),
+        _ => opened.probe().await.map(drop),
     }
 }
 

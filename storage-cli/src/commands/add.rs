@@ -7,7 +7,7 @@ use storage_source::{ContentStore, Input, InputPolicy, Inputs, Reading, Stored};
 
 use super::{report, tell_skipped};
 use crate::args::AddArgs;
-use crate::failure::{Failure, Failures, note};
+use crate::failure::{Failure, Failures, ends_all, note};
 use crate::output::{Cell, Output, count};
 use crate::place::Place;
 use crate::session::Session;
@@ -92,6 +92,7 @@ impl Adding<'_> {
                     let input = place.uri(&key).unwrap_or_else(|| key.to_string());
                     self.told(&input, &stored)?;
                 }
+                (_, Err(error)) if ends_all(&error) => return Err(error.into()),
                 (_, Err(error)) => self.failures.add(&error, self.output.is_json()),
             }
         }

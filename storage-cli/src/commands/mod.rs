@@ -11,6 +11,7 @@ mod roots;
 mod s3_server;
 mod stat;
 mod transfer;
+pub(crate) mod walk;
 
 use serde_json::json;
 use storage::{Entries, ListReport};
@@ -34,6 +35,7 @@ pub(crate) async fn run(command: Command, session: &Session, output: &mut Output
         #[cfg(feature = "s3-server")]
         Command::S3Server(args) => s3_server::run(args, output).await,
         Command::Stat { place } => stat::run(place, session, output).await,
+        Command::Walk(args) => walk::run(args, session, output).await,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use storage::PresignOptions;
+use storage::{Error, PresignOptions};
 
 use crate::args::PresignArgs;
 use crate::failure::{Failure, note};
@@ -12,6 +12,12 @@ use crate::session::Session;
 
 pub(super) async fn run(args: PresignArgs, session: &Session, output: &mut Output) -> Result<(), Failure> {
     let place = session.place(&args.place, false).await?;
+    if !place.storage.capabilities().presign {
+        let error = Error::unsupported(format!("{} has no URLs that others can use", place.written));
+        return Err(error
+            .with_help("objects in s3:// places have such URLs, made with the access keys that are set")
+            .into());
+    }
     let options = PresignOptions::new(args.method.into(), args.expires.into());
     let presigned = place.storage.presign(place.key()?, options).await?;
     let expires = timestamp(presigned.expires);

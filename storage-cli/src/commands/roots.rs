@@ -1,8 +1,9 @@
 //! `storage roots`: where each root lies, what put it there, whether it can be used, what it can do.
 
+use futures::future::join_all;
 use serde_json::json;
 use storage::settings::{Origin, STORAGE_BACKEND, Source};
-use storage::{Capabilities, RootName, Support};
+use storage::{Capabilities, Error, ErrorKind, Location, Root, RootName, Support};
 
 use crate::failure::{Failure, Failures};
 use crate::output::Output;
@@ -10,36 +11,79 @@ use crate::session::Session;
 use crate::state::State;
 
 pub(super) async fn run(session: &Session, output: &mut Output) -> Result<(), Failure> {
-    let mut failures = Failures::default();
-    for name in RootName::ALL {
-        let root = session.root(name)?;
-        let opened = session.open_existing(&root).await?;
-        let capabilities = opened.capabilities();
-        let location = root.location.to_string();
-        let found = State::of(&root, &opened).await;
-        let state = *found.as_ref().unwrap_or(&State::Unusable);
-        if output.is_json() {
-            let (setting, source) = put_there_by(&root.origin);
-            output.object(&json!({
-                "root": name.as_str(),
-                "location": location,
-                "driver": root.driver,
-                "setting": setting,
-                "source": source.map(ToString::to_string),
-                "state": state,
-                "capabilities": capabilities,
-            }))?;
-        } else {
-            output.line(&format!("{:<7} {location}", name.as_str()))?;
-            output.line(&format!("        from {}", root.origin))?;
-            output.line(&format!("        {}", state.in_words()))?;
-            output.line(&format!("        {}: {}", root.driver, in_words(&capabilities)))?;
-        }
-        if let Err(error) = found {
-            failures.add(&error, output.is_json());
+    let roots = RootName::ALL.into_iter().map(|name| session.root(name)).collect::<Result<Vec<_>, _>>()?;
+    // At once, so that a service which does not answer is waited for but once.
+    let found = join_all(roots.iter().map(|root| look(root, session))).await;
+    let (mut failures, mut told) = (Failures::default(), Vec::new());
+    for (root, found) in roots.iter().zip(found) {
+        show(root, &found, output)?;
+        if let Some(error) = found.error
+            && !is_told(&mut told, root, &error)
+        {
+            failures.add(&root.blame(error), output.is_json());
         }
     }
     failures.end()
+}
+
+/// What a look at a root showed.
+struct Found {
+    state: State,
+    /// `None` where it could not be opened.
+    capabilities: Option<Capabilities>,
+    error: Option<Error>,
+}
+
+async fn look(root: &Root, session: &Session) -> Found {
+    let opened = match session.open_existing(root).await {
+        Ok(opened) => opened,
+        Err(error) => return Found { state: State::Unusable, capabilities: None, error: Some(error) },
+    };
+    let capabilities = Some(opened.capabilities());
+    match State::of(&root.location, &opened).await {
+        Ok(state) => Found { state, capabilities, error: None },
+        Err(error) => Found { state: State::failed(&root.location, &error), capabilities, error: Some(error) },
+    }
+}
+
+/// A failure that was told: the bucket it came from, its kind and its text.
+type Told = (Option<(String, String)>, ErrorKind, String);
+
+/// Whether an error was told of another root: the same text, or the same kind in the same bucket, whose answers differ by
+/// the names of their requests.
+fn is_told(told: &mut Vec<Told>, root: &Root, error: &Error) -> bool {
+    let container = match &root.location {
+        Location::Object(object) => Some((object.scheme.clone(), object.container.clone())),
+        _ => None,
+    };
+    let this = (container, error.kind(), error.to_string());
+    let same =
+        told.iter().any(|other| other.2 == this.2 || (this.0.is_some() && (&other.0, other.1) == (&this.0, this.1)));
+    told.push(this);
+    same
+}
+
+fn show(root: &Root, found: &Found, output: &mut Output) -> Result<(), Failure> {
+    let (name, location) = (root.name.as_str(), root.location.to_string());
+    if output.is_json() {
+        let (setting, source) = put_there_by(&root.origin);
+        return output.object(&json!({
+            "root": name,
+            "location": location,
+            "driver": root.driver,
+            "setting": setting,
+            "source": source.map(ToString::to_string),
+            "state": found.state,
+            "capabilities": found.capabilities,
+        }));
+    }
+    output.line(&format!("{name:<7} {location}"))?;
+    output.line(&format!("        from {}", root.origin))?;
+    output.line(&format!("        {}", found.state.in_words()))?;
+    match &found.capabilities {
+        Some(capabilities) => output.line(&format!("        {}: {}", root.driver, in_words(capabilities))),
+        None => output.line(&format!("        {}", root.driver)),
+    }
 }
 
 /// The setting that put a root where it lies, and where that was set.

@@ -36,6 +36,7 @@ fn introduce(server: &S3Server, args: &S3ServerArgs, output: &mut Output) -> Res
         ("AWS_ACCESS_KEY_ID", args.access_key.clone()),
         ("AWS_SECRET_ACCESS_KEY", args.secret_key.clone()),
         ("AWS_REGION", args.region.clone()),
+        ("STORAGE_BACKEND", "s3".to_owned()),
         ("STORAGE_BUCKET_NAME", bucket.to_owned()),
     ];
     if output.is_json() {
@@ -43,8 +44,17 @@ fn introduce(server: &S3Server, args: &S3ServerArgs, output: &mut Output) -> Res
             settings.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         return output.object(&json!({ "settings": settings }));
     }
-    output.line("An S3 server in memory, until Ctrl-C. Settings for another terminal:")?;
-    settings.iter().try_for_each(|(name, value)| output.line(&format!("export {name}={value}")))
+    output.line("# An S3 server in memory, until Ctrl-C. Settings for the shell of another terminal:")?;
+    settings.iter().try_for_each(|(name, value)| output.line(&format!("export {name}={}", quoted(value))))
+}
+
+/// A word that the shell takes as it is.
+fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte);
+    match !text.is_empty() && text.bytes().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
 }
 
 fn show(request: &Recorded, output: &mut Output) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use storage::{
 
 use super::{report, tell_skipped};
 use crate::args::TransferArgs;
-use crate::failure::{Failure, Failures};
+use crate::failure::{Failure, Failures, ends_all};
 use crate::output::Output;
 use crate::place::Place;
 use crate::progress::Progress;
@@ -69,6 +69,7 @@ impl Transfer {
             empty = false;
             match moved {
                 Ok((from, to, size)) => self.tell(&from, &to, size, output)?,
+                Err(error) if ends_all(&error) => return Err(error.into()),
                 Err(error) => self.progress.aside(|| failures.add(&error, output.is_json())),
             }
         }
@@ -109,7 +110,7 @@ impl Transfer {
             return Ok(bytes);
         }
         if self.from.storage.shares_backend(&self.to.storage) {
-            return self.between_parts(from, to).await;
+            return self.between_parts(from, to, size).await;
         }
         let source = self.from.storage.get(from, GetOptions::new()).await?;
         let (etag, bytes) = (source.meta.etag, source.meta.size);
@@ -126,8 +127,11 @@ impl Transfer {
     }
 
     /// A transfer between two parts of one container, which can do it inside.
-    async fn between_parts(&self, from: &Key, to: &Key) -> Result<u64> {
+    async fn between_parts(&self, from: &Key, to: &Key, size: Option<u64>) -> Result<u64> {
         let head = self.from.storage.head(from).await?;
+        if size.is_none() {
+            self.progress.expect(head.meta.size);
+        }
         let options = CopyOptions::new().if_source_match(head.meta.etag.clone());
         self.from.storage.copy_to(from, &self.to.storage, to, options).await?;
         if self.kind == Kind::Move {
@@ -154,12 +158,23 @@ impl Transfer {
 
     /// Removes what was moved, unless somebody has changed it since it was read.
     async fn remove_source(&self, key: &Key, etag: ETag) -> Result<()> {
-        let mut options = DeleteOptions::new();
-        if self.from.storage.capabilities().delete_if_match == Support::Yes {
-            options = options.if_match(etag);
-        }
-        let removed = self.from.storage.delete_with(key, options).await;
-        removed.map_err(|error| error.with_help("it was copied, and changed since: the source stays"))
+        let storage = &self.from.storage;
+        let removed = match storage.capabilities().delete_if_match {
+            Support::No => storage.delete(key).await,
+            _ => match storage.delete_with(key, DeleteOptions::new().if_match(etag)).await {
+                // Only the asking has shown that the service does not keep the condition.
+                Err(error) if error.kind() == ErrorKind::Unsupported => storage.delete(key).await,
+                removed => removed,
+            },
+        };
+        removed.map_err(|error| {
+            let stays = match (error.kind(), error.help()) {
+                (ErrorKind::PreconditionFailed, _) => "it was copied, and changed since: the source stays".to_owned(),
+                (_, Some(help)) => format!("{help}; it was copied, and the source stays"),
+                (_, None) => "it was copied, and the source stays".to_owned(),
+            };
+            error.with_help(stays)
+        })
     }
 
     /// Whether two keys of different containers are one object after all: a directory seen as two roots.

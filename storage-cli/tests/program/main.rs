@@ -7,5 +7,7 @@ mod bench;
 mod conformance;
 mod interrupt;
 mod look;
+mod s3;
 mod settings;
 mod transfer;
+mod walk;

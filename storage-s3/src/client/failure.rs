@@ -150,10 +150,10 @@ impl fmt::Display for Chain<'_> {
 impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the service answered {}", self.status)?;
-        for part in [&self.code, &self.message] {
-            if !part.is_empty() {
-                write!(f, " {part}")?;
-            }
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", "") => {}
+            ("", said) | (said, "") => write!(f, " {said}")?,
+            (code, message) => write!(f, " {code}: {message}")?,
         }
         match &self.request_id {
             Some(id) => write!(f, " (request {id})"),

@@ -89,6 +89,25 @@ async fn the_report_adds_up() {
     }
 }
 
+/// Markers never appear and are counted nowhere; names that no key can express are counted and named, flat and by level.
+#[tokio::test]
+async fn markers_and_foreign_names_of_a_bucket() {
+    let root = s3().await;
+    root.put(&["docs/a"]).await;
+    let server = root.server.as_ref().unwrap();
+    for (name, size) in [("docs/", 0), ("empty/", 0), ("docs/x//y", 3), ("./z", 3)] {
+        server.synthetic_object(crate::support::BUCKET, name, size);
+    }
+    for filter in [Filter::new(), Filter::new().exclude("**/none/**")] {
+        let (items, report) = walked(&root.storage, "", &filter).await;
+        assert_eq!(paths(&items), ["docs/a"], "{filter:?}");
+        assert_eq!((report.scanned, report.left_out[&Reason::NotExpressible]), (3, 2), "{report:?}");
+        assert!(report.complete && report.names.iter().any(|left| left.name.starts_with("docs/x//")), "{report:?}");
+        let (_, report) = walked(&root.storage, "docs", &filter).await;
+        assert!(report.names[0].name.starts_with("x//"), "names count from the prefix: {report:?}");
+    }
+}
+
 /// A limit takes the first in the order of keys. That it cut something off is said only where it did.
 #[tokio::test]
 async fn a_limit_tells_whether_it_left_something_out() {
