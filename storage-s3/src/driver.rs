@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use storage_core::settings::STORAGE_BUCKET_NAME;
 use storage_core::{
-    Access, Driver, Error, ErrorKind, Location, OpenOptions, Prefix, Result, RootName, Settings, Storage, StorageBackend,
+    Access, Driver, Error, ErrorKind, Location, OpenOptions, Prefix, Result, RootName, Settings, Storage,
+    StorageBackend,
 };
 
 use crate::S3;
