@@ -139,8 +139,8 @@ fn show(item: &WalkItem, fingerprint: &str, output: &mut Output) -> Result<(), F
     output.row(&[Cell::Size(Some(meta.size)), Cell::Time(Some(meta.last_modified)), Cell::Text(item.path.as_str(), 0)])
 }
 
-/// Tells what the walk says of itself: to programs on standard output, to people beside it; nothing in a pipe where all is
-/// well.
+/// Tells what the walk says of itself: to programs on standard output, to people beside it. Where nobody
+/// looks, names that were left out are all of it.
 fn tell(report: &WalkReport, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         return output.object(&json!({ "report": report }));
@@ -153,7 +153,7 @@ fn tell(report: &WalkReport, output: &mut Output) -> Result<(), Failure> {
     if unnamed > 0 {
         note(&format!("left out {} more", count(unnamed, "name")), false);
     }
-    if std::io::stderr().is_terminal() || !matches!(report.outcome, Outcome::Complete | Outcome::Limited) {
+    if std::io::stderr().is_terminal() {
         note(&summary(report), false);
     }
     Ok(())

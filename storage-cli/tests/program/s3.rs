@@ -11,4 +11,5 @@ mod same;
 #[cfg(feature = "s3-server")]
 mod server;
 mod terminal;
+mod walk;
 mod within;
