@@ -57,6 +57,7 @@ macro_rules! for_each_rule {
             lost::c06_lost_answers,
             lost::c07_conflicts,
             conditions::c08_unsupported_conditions,
+            undeclared::c08_undeclared_powers,
             conditions::c09_conditional_reads,
             conditions::c10_dates_in_whole_seconds,
             conditions::c11_conditional_delete,

@@ -20,5 +20,6 @@ pub mod safety;
 pub mod sandbox;
 pub mod secrets;
 pub mod streaming;
+pub mod undeclared;
 pub mod versions;
 pub mod writes;
