@@ -116,6 +116,7 @@ macro_rules! for_each_rule {
             faults::e05_faults_of_the_service,
             linearizable::s01_one_key_is_one_register,
             histories::s02_histories_agree_with_the_model,
+            dropped::s03_dropped_at_every_await,
             safety::s07_tenants,
             safety::s08_shared_and_separate,
             secrets::s09_no_secret_is_shown,

@@ -399,6 +399,20 @@ async fn c08_unsupported_conditions(harness: &dyn Harness) {
         }
         assert_eq!(storage.text("key").await.unwrap(), "the object");
     }
+    // The handle refuses what is not declared; whether the driver could do it all the same, only the driver knows.
+    let key = storage_core::Key::new("key").unwrap();
+    storage.put(&key, "the object").await.unwrap();
+    if can.put_create_only == Support::No {
+        let again = storage.backend().put(&key, "x".into(), put().create_only()).await;
+        let works = again.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists);
+        assert!(!works, "a create-only put works, though it is not declared");
+    }
+    if can.delete_if_match == Support::No {
+        let stale = DeleteOptions::new().if_match(ETag::new("no-such-etag"));
+        let works = storage.backend().delete(&key, stale).await;
+        let works = works.is_err_and(|error| error.kind() == ErrorKind::PreconditionFailed);
+        assert!(!works, "a delete with if-match works, though it is not declared");
+    }
 }
 
 fn versioned_head() -> HeadOptions {

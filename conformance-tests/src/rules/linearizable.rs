@@ -13,8 +13,10 @@ use crate::process::{Job, Worker};
 use crate::rule::rule;
 use crate::service::{Fault, Hits, Request};
 
-/// The clients of a history, each a thread; and how many calls each makes.
-const CLIENTS: usize = 6;
+/// The threads of a history, the clients in each, and how many calls each client makes.
+const THREADS: usize = 3;
+const EACH: usize = 2;
+const CLIENTS: usize = THREADS * EACH;
 const CALLS: usize = 30;
 
 /// How many histories a short run makes at most, and how long it goes on with them.
@@ -76,18 +78,20 @@ fn threads(storage: &Storage, key: &str, seed: u64, powers: Powers) -> Vec<Call>
     let clock = AtomicU64::new(0);
     let clock = &clock;
     std::thread::scope(|scope| {
-        let clients = (0..CLIENTS).map(|number| {
+        let threads = (0..THREADS).map(|thread| {
             scope.spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime.block_on(one_thread(storage, key, Client::new(number, seed, powers), number, clock))
+                let clients = (thread * EACH..(thread + 1) * EACH)
+                    .map(|number| one_client(storage, key, Client::new(number, seed, powers), number, clock));
+                runtime.block_on(futures::future::join_all(clients)).concat()
             })
         });
-        let clients: Vec<_> = clients.collect();
-        clients.into_iter().flat_map(|client| client.join().expect("a client does not panic")).collect()
+        let threads: Vec<_> = threads.collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a client does not panic")).collect()
     })
 }
 
-async fn one_thread(storage: &Storage, key: &str, mut client: Client, number: usize, clock: &AtomicU64) -> Vec<Call> {
+async fn one_client(storage: &Storage, key: &str, mut client: Client, number: usize, clock: &AtomicU64) -> Vec<Call> {
     let mut calls = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {
         let (ask, words) = client.next();
@@ -115,7 +119,7 @@ async fn processes(workers: Vec<Worker>, storage: &Storage, seed: u64) -> Vec<Ca
         }
         calls
     });
-    let own = one_thread(storage, "processes", Client::new(CLIENTS, seed, powers), CLIENTS, clock);
+    let own = one_client(storage, "processes", Client::new(CLIENTS, seed, powers), CLIENTS, clock);
     let (others, own) = futures::join!(futures::future::join_all(others), own);
     others.into_iter().flatten().chain(own).collect()
 }

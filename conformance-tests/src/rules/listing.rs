@@ -9,10 +9,11 @@ use crate::rule::rule;
 use crate::support::{keys, kind, level};
 
 /// Keys whose order tells bytes from letters, UTF-8 from UTF-16, and names from whole keys.
-const KEYS: [&str; 29] = [
+const KEYS: [&str; 30] = [
     " lead",
     "%2F",
     "A",
+    "Z",
     "a",
     "a ",
     "a!",

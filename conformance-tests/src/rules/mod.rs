@@ -3,6 +3,7 @@
 pub mod conditions;
 pub mod copy;
 pub mod delete;
+pub mod dropped;
 pub mod economy;
 pub mod errors;
 pub mod faults;

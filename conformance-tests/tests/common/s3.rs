@@ -47,7 +47,18 @@ impl S3Harness {
     /// The server of this kind; the first call starts it, on a thread of its own, since it outlives every rule's runtime.
     fn server(&self) -> &'static S3Server {
         static SERVERS: [OnceLock<S3Server>; 5] = [const { OnceLock::new() }; 5];
+        trace_if_asked();
         SERVERS[self.0 as usize].get_or_init(|| started(server_options(self.0)))
+    }
+}
+
+/// With `STORAGE_TEST_TRACE=1` all that is logged or traced goes to standard error, as in a host that writes down
+/// everything; `.ci/canary` looks for secrets in it.
+fn trace_if_asked() {
+    if std::env::var("STORAGE_TEST_TRACE").is_ok_and(|trace| trace == "1") {
+        let all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::stderr);
+        // Another test of this process may have done it.
+        let _ = all.try_init();
     }
 }
 
