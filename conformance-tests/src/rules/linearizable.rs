@@ -11,7 +11,6 @@ use crate::deep::linear::{Call, check};
 use crate::deep::register::{Client, Powers, call};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
-use crate::service::{Fault, Hits, Request};
 
 /// The threads of a history, the clients in each, and how many calls each client makes.
 const THREADS: usize = 3;
@@ -41,16 +40,6 @@ async fn s01_one_key_is_one_register(harness: &dyn Harness) {
     let workers = Worker::start(harness, &fixture.storage, &fixture.address, 2).await;
     if !workers.is_empty() {
         judge(effort.seed, "processes", processes(workers, &fixture.storage, effort.seed).await);
-    }
-    if let Some(service) = harness.service().await {
-        let root = service.fresh().await;
-        root.storage.probe().await.unwrap();
-        for request in [Request::Put, Request::Delete, Request::FinishUpload] {
-            service.inject(Fault::LoseAnswer, Hits::all(request).one_in(5, effort.seed));
-        }
-        let powers = Powers { unconditional: false, ..powers(&root.storage) };
-        judge(effort.seed, "lost answers", threads(&root.storage, "lost", effort.seed, powers));
-        service.heal();
     }
 }
 
