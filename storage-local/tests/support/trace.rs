@@ -68,12 +68,12 @@ pub(crate) struct Ended {
     pub(crate) calls: Vec<String>,
 }
 
-/// Runs an operation in a worker of this test binary; its `when`-th call named `call` meets the fate.
-pub(crate) fn run(root: &Path, portable: bool, operation: &str, call: &str, when: usize, fate: Fate) -> Ended {
-    let path = if portable { "portable" } else { "native" };
+/// Runs an operation in a worker of this test binary, which opens the root as `opened` says; its `when`-th call named
+/// `call` meets the fate.
+pub(crate) fn run(root: &Path, opened: &str, operation: &str, call: &str, when: usize, fate: Fate) -> Ended {
     let mut worker = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "worker", "--nocapture", "--test-threads=1"])
-        .env(JOB, [root.to_str().unwrap(), path, operation].join("\n"))
+        .env(JOB, [root.to_str().unwrap(), opened, operation].join("\n"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
