@@ -17,7 +17,7 @@ const RACES: usize = 6;
 /// The same for uploads in parts, which cost three requests each. A streaming write rests on what puts show as well.
 const UPLOAD_RACES: usize = 2;
 
-/// How often a probe is begun anew because answers were lost on the way.
+/// How often a probe is begun anew, and a race run, because answers were lost on the way.
 const ROUNDS: usize = 6;
 
 /// What a step ends with: a verdict is the end of the probe, no verdict makes it begin anew.
@@ -66,12 +66,13 @@ pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, 
 }
 
 async fn put_create_only(trial: &Trial<'_>) -> Step {
-    race(join_all((0..RACERS).map(|_| trial.put(trial.name(), Some(create_only())))).await)?;
-    for _ in 1..RACES {
-        let name = trial.other_name();
-        race(join_all((0..RACERS).map(|_| trial.put(&name, Some(create_only())))).await)?;
+    let mut races = Races::new(RACES);
+    let mut name = String::new();
+    while races.go_on()? {
+        name = trial.other_name();
+        races.judge(join_all((0..RACERS).map(|_| trial.put(&name, Some(create_only())))).await)?;
     }
-    must_refuse(trial.put(trial.name(), Some(create_only())).await?, "a put that found an object")
+    must_refuse(trial.put(&name, Some(create_only())).await?, "a put that found an object")
 }
 
 async fn put_if_match(trial: &Trial<'_>) -> Step {
@@ -79,24 +80,25 @@ async fn put_if_match(trial: &Trial<'_>) -> Step {
     let first = must_write(trial.put(name, None).await?, "a put")?;
     must_refuse(trial.put(name, Some(if_match(&wrong_etag()))).await?, "a put with another etag")?;
     must_refuse(trial.put(&trial.other_name(), Some(if_match(&first))).await?, "a put that found no object")?;
-    let second = must_write(trial.put(name, Some(if_match(&first))).await?, "a put with the right etag")?;
+    must_write(trial.put(name, Some(if_match(&first))).await?, "a put with the right etag")?;
     must_refuse(trial.put(name, Some(if_match(&first))).await?, "a put with an old etag")?;
-    race(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&second))))).await)?;
-    for _ in 1..RACES {
+    let mut races = Races::new(RACES);
+    while races.go_on()? {
         let current = must_write(trial.put(name, None).await?, "a put")?;
-        race(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&current))))).await)?;
+        races.judge(join_all((0..RACERS).map(|_| trial.put(name, Some(if_match(&current))))).await)?;
     }
     Ok(())
 }
 
 async fn complete_create_only(trial: &Trial<'_>) -> Step {
-    let name = trial.name();
-    complete_race(trial, name, &create_only()).await?;
-    for _ in 1..UPLOAD_RACES {
-        complete_race(trial, &trial.other_name(), &create_only()).await?;
+    let mut races = Races::new(UPLOAD_RACES);
+    let mut name = String::new();
+    while races.go_on()? {
+        name = trial.other_name();
+        races.judge(complete_race(trial, &name, &create_only()).await?)?;
     }
-    let late = trial.upload(name).await?;
-    must_refuse(trial.complete(name, &late, Some(create_only())).await?, "an upload that found an object")
+    let late = trial.upload(&name).await?;
+    must_refuse(trial.complete(&name, &late, Some(create_only())).await?, "an upload that found an object")
 }
 
 async fn complete_if_match(trial: &Trial<'_>) -> Step {
@@ -110,11 +112,11 @@ async fn complete_if_match(trial: &Trial<'_>) -> Step {
     must_refuse(trial.complete(&nowhere, &lost, Some(if_match(&first))).await?, "an upload that found no object")?;
     let upload = trial.upload(name).await?;
     let right = Some(if_match(&first));
-    let second = must_write(trial.complete(name, &upload, right).await?, "an upload with the right etag")?;
-    complete_race(trial, name, &if_match(&second)).await?;
-    for _ in 1..UPLOAD_RACES {
+    must_write(trial.complete(name, &upload, right).await?, "an upload with the right etag")?;
+    let mut races = Races::new(UPLOAD_RACES);
+    while races.go_on()? {
         let current = must_write(trial.put(name, None).await?, "a put")?;
-        complete_race(trial, name, &if_match(&current)).await?;
+        races.judge(complete_race(trial, name, &if_match(&current)).await?)?;
     }
     Ok(())
 }
@@ -122,12 +124,13 @@ async fn complete_if_match(trial: &Trial<'_>) -> Step {
 async fn copy_create_only(trial: &Trial<'_>) -> Step {
     let source = trial.other_name();
     must_write(trial.put(&source, None).await?, "a put")?;
-    race(join_all((0..RACERS).map(|_| trial.copy(&source, trial.name(), Some(create_only())))).await)?;
-    for _ in 1..RACES {
-        let name = trial.other_name();
-        race(join_all((0..RACERS).map(|_| trial.copy(&source, &name, Some(create_only())))).await)?;
+    let mut races = Races::new(RACES);
+    let mut name = String::new();
+    while races.go_on()? {
+        name = trial.other_name();
+        races.judge(join_all((0..RACERS).map(|_| trial.copy(&source, &name, Some(create_only())))).await)?;
     }
-    must_refuse(trial.copy(&source, trial.name(), Some(create_only())).await?, "a copy that found an object")
+    must_refuse(trial.copy(&source, &name, Some(create_only())).await?, "a copy that found an object")
 }
 
 async fn delete_if_match(trial: &Trial<'_>) -> Step {
@@ -146,15 +149,47 @@ async fn delete_if_match(trial: &Trial<'_>) -> Step {
 }
 
 /// Uploads in parts, begun before and completed at once.
-async fn complete_race(trial: &Trial<'_>, name: &str, condition: &Header) -> Step {
+async fn complete_race(trial: &Trial<'_>, name: &str, condition: &Header) -> Result<Vec<Told>, Stopped> {
     let begun = join_all((0..RACERS).map(|_| trial.upload(name))).await;
     let uploads = begun.into_iter().collect::<Result<Vec<_>, _>>()?;
-    race(join_all(uploads.iter().map(|upload| trial.complete(name, upload, Some(condition.clone())))).await)
+    Ok(join_all(uploads.iter().map(|upload| trial.complete(name, upload, Some(condition.clone())))).await)
+}
+
+/// What one of the racers was told.
+type Told = Result<Outcome, Stopped>;
+
+/// Races are run until as many as are wanted said something: one that says nothing for lost answers is run again.
+struct Races {
+    wanted: usize,
+    left: usize,
+}
+
+impl Races {
+    fn new(wanted: usize) -> Self {
+        Self { wanted, left: wanted * ROUNDS }
+    }
+
+    fn go_on(&mut self) -> Step<bool> {
+        if self.wanted == 0 {
+            return Ok(false);
+        }
+        self.left = self.left.checked_sub(1).ok_or(End::Unclear)?;
+        Ok(true)
+    }
+
+    fn judge(&mut self, told: Vec<Told>) -> Step {
+        match judge(told) {
+            Ok(()) => self.wanted -= 1,
+            Err(End::Unclear) => {}
+            Err(end) => return Err(end),
+        }
+        Ok(())
+    }
 }
 
 /// Of writes at once under one condition, one must be accepted and the others refused. A few lost answers are no matter;
 /// many say nothing.
-fn race(outcomes: Vec<Result<Outcome, Stopped>>) -> Step {
+fn judge(outcomes: Vec<Told>) -> Step {
     let (mut won, mut refused) = (0, 0);
     for outcome in outcomes {
         match outcome? {
