@@ -17,10 +17,10 @@ use object_store::{
     UpdateVersion, WriteMultipart,
 };
 use storage_core::{
-    Attributes, BackendWriter, Body, ByteRange, Capabilities, Conditions, CopyOptions, CopyResult, DeleteOptions, ETag,
+    Attributes, BackendWriter, Body, ByteRange, Capabilities, ChangeFeed, Conditions, CopyOptions, CopyResult, DeleteOptions, ETag,
     ETagKind, Entry, Error, ErrorKind, GetOptions, GetResult, HeadOptions, Key, ListOptions, Lister, Location,
     ObjectHead, ObjectMeta, Payload, Prefix, PresignMethod, PresignOptions, Presigned, PutMode, PutOptions, PutResult,
-    Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    Result, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::pages::{Pages, State, after};
@@ -250,6 +250,10 @@ impl StorageBackend for Peer {
 
     async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
         Err(Error::unsupported("it has no listing of versions"))
+    }
+
+    async fn watch(&self, _: &Prefix, _: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        Err(Error::unsupported("it does not tell its changes"))
     }
 }
 

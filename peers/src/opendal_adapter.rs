@@ -11,10 +11,10 @@ use opendal::options::{self, ReaderOptions, StatOptions, WriteOptions};
 use opendal::raw::Timestamp;
 use opendal::{BytesRange, EntryMode, Metadata, Operator};
 use storage_core::{
-    Attributes, BackendWriter, Body, ByteRange, Capabilities, Conditions, CopyOptions, CopyResult, DeleteOptions, ETag,
+    Attributes, BackendWriter, Body, ByteRange, Capabilities, ChangeFeed, Conditions, CopyOptions, CopyResult, DeleteOptions, ETag,
     ETagKind, Entry, Error, ErrorKind, GetOptions, GetResult, HeadOptions, Key, ListOptions, Lister, Location,
     ObjectHead, ObjectMeta, Payload, Prefix, PresignMethod, PresignOptions, Presigned, PutMode, PutOptions, PutResult,
-    Result, StorageBackend, Support, SweepOptions, SweepReport, VersionLister,
+    Result, StorageBackend, Support, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::pages::{Pages, State, after};
@@ -205,7 +205,10 @@ impl StorageBackend for OpenDal {
         asked.if_not_exists = options.create_only;
         let mode = if options.create_only { PutMode::CreateOnly } else { PutMode::Overwrite };
         if !self.can().copy && !options.create_only {
-            // What a host would do where there is no copy.
+            // What a host would do where there is no copy; onto itself there is nothing to do.
+            if from == to {
+                return Ok(CopyResult::from(&self.written(to).await?));
+            }
             let content = self.operator.read(from.as_str()).await.map_err(failed)?;
             self.operator.write(to.as_str(), content).await.map_err(failed)?;
             return Ok(CopyResult::from(&self.written(to).await?));
@@ -216,6 +219,9 @@ impl StorageBackend for OpenDal {
     }
 
     async fn rename(&self, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
+        if !self.can().rename && from == to {
+            return self.copy(from, to, options).await;
+        }
         if !self.can().rename {
             let copied = self.copy(from, to, options).await?;
             self.operator.delete(from.as_str()).await.map_err(failed)?;
@@ -284,6 +290,10 @@ impl StorageBackend for OpenDal {
     async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
         Err(Error::unsupported("the adapter does not speak of versions"))
     }
+
+    async fn watch(&self, _: &Prefix, _: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        Err(Error::unsupported("it does not tell its changes"))
+    }
 }
 
 struct Writing {
@@ -315,7 +325,11 @@ impl BackendWriter for Writing {
 async fn answer(backend: &OpenDal, key: &Key, metadata: &Metadata, size: u64) -> Result<PutResult> {
     match metadata.etag() {
         Some(etag) => Ok(PutResult { etag: ETag::new(etag), size, version: None }),
-        None => Ok(PutResult::from(&backend.written(key).await?)),
+        None => match backend.written(key).await {
+            // Somebody has deleted it since: then the write's own answer is all there is.
+            Err(error) if error.is_not_found() => Ok(PutResult::from(&meta(key, metadata))),
+            written => written.map(|written| PutResult::from(&written)),
+        },
     }
 }
 
