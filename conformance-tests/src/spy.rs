@@ -10,9 +10,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{StreamExt, TryStreamExt};
 use storage_core::{
-    BackendWriter, Body, Capabilities, CopyOptions, CopyResult, DeleteOptions, GetOptions, GetResult, HeadOptions, Key,
-    ListOptions, Lister, Location, ObjectHead, Operation, Payload, Prefix, PresignOptions, Presigned, PutOptions,
-    PutResult, Result, Storage, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    BackendWriter, Body, Capabilities, ChangeFeed, CopyOptions, CopyResult, DeleteOptions, GetOptions, GetResult,
+    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Operation, Payload, Prefix, PresignOptions, Presigned,
+    PutOptions, PutResult, Result, Storage, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 type Change<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
@@ -212,6 +212,10 @@ impl StorageBackend for Spy {
 
     async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
         self.inner.list_versions(options).await
+    }
+
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        self.inner.watch(prefix, options).await
     }
 }
 

@@ -20,6 +20,7 @@ use crate::payload::Payload;
 use crate::presign::Presigned;
 use crate::token::Token;
 use crate::versions::VersionLister;
+use crate::watch::{ChangeFeed, WatchOptions};
 
 /// A driver's instance on one root.
 ///
@@ -85,6 +86,10 @@ pub trait StorageBackend: fmt::Debug + Send + Sync + 'static {
     /// Opens a listing of all versions, keys in ascending order of bytes and of each key the newest first (rule V01).
     /// Prefix and page size count; a delimiter, a start and a token are `InvalidInput`. One request a page.
     async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>>;
+
+    /// Opens a watch of what begins with a prefix, where the capabilities say so (rule V03). Every change that is made
+    /// after this has returned is told, whoever makes it, and none of another prefix.
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>>;
 }
 
 /// The answer of get.

@@ -94,6 +94,8 @@ pub struct Capabilities {
     pub presign: bool,
     /// Objects are files of this machine that another program can open: `local_path`.
     pub local_path: bool,
+    /// Changes are told while they are made: `watch` (rule V03).
+    pub watch: bool,
 }
 
 impl Capabilities {
@@ -121,6 +123,7 @@ impl Capabilities {
             checksums: Support::No,
             presign: false,
             local_path: false,
+            watch: false,
         }
     }
 

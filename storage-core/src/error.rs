@@ -162,6 +162,8 @@ pub enum Operation {
     LocalPath,
     /// Making a URL.
     Presign,
+    /// Opening a watch, or waiting for the next change.
+    Watch,
 }
 
 impl Operation {
@@ -185,6 +187,7 @@ impl Operation {
             Self::Sweep => "sweep",
             Self::LocalPath => "local_path",
             Self::Presign => "presign",
+            Self::Watch => "watch",
         }
     }
 
@@ -200,6 +203,7 @@ impl Operation {
                 | Self::List
                 | Self::LocalPath
                 | Self::Presign
+                | Self::Watch
         )
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! # What to read first
 //! - To **use** storage: [`Storage`], the handle, whose methods are all there is. What they take is in [`GetOptions`],
-//!   [`PutOptions`], [`ListOptions`] and [`CopyOptions`], what goes wrong in [`Error`]. Where roots lie is read from
+//!   [`PutOptions`], [`ListOptions`] and [`CopyOptions`], what a watch tells in [`Change`], what goes wrong in [`Error`]. Where roots lie is read from
 //!   [`Settings`] and opened by a [`Registry`].
 //! - To **write a driver**: [`StorageBackend`], what it promises in [`Capabilities`], and [`Driver`], which opens it from
 //!   a [`Location`].
@@ -135,6 +135,7 @@ pub mod settings;
 mod storage;
 mod token;
 mod versions;
+mod watch;
 pub mod wrappers;
 
 pub use access::{Access, AccessCredentials, ServiceAccess};
@@ -155,6 +156,9 @@ pub use presign::Presigned;
 pub use range::ByteRange;
 pub use registry::{Driver, OpenOptions, Registry};
 pub use settings::{Root, RootName, Settings};
-pub use storage::{DownloadOptions, Entries, ListReport, Pages, Put, Reader, Storage, Usage, VersionPages, Writer};
+pub use storage::{
+    DownloadOptions, Entries, ListReport, Pages, Put, Reader, Storage, Usage, VersionPages, Watcher, Writer,
+};
 pub use token::Token;
 pub use versions::{ObjectVersion, VersionContent, VersionLister, VersionPage};
+pub use watch::{Change, ChangeFeed, ChangeReceiver, ChangeSender, WatchOptions, change_queue};

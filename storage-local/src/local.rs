@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use storage_core::{
-    BackendWriter, Capabilities, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions, GetResult,
-    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned,
-    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    BackendWriter, Capabilities, ChangeFeed, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions,
+    GetResult, HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned,
+    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::blocking::{self, Gate};
@@ -170,5 +170,9 @@ impl StorageBackend for Local {
 
     async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
         Err(Error::unsupported("objects in directories have no versions"))
+    }
+
+    async fn watch(&self, _: &Prefix, _: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        Err(Error::unsupported("directories do not tell their changes"))
     }
 }

@@ -1,6 +1,7 @@
 //! Objects in memory: the reference that other drivers are held against, and a store for tests and caches.
 //!
-//! Every operation is one step under one lock, so all conditions are atomic. Objects live as long as a handle on their
+//! Every operation is one step under one lock, so all conditions are atomic, and a watch begins between two writes; it
+//! ends with the store. Objects live as long as a handle on their
 //! store; other processes do not see them.
 
 mod driver;
@@ -14,9 +15,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use storage_core::{
-    BackendWriter, Body, Capabilities, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions, GetResult,
-    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, ObjectLocation, Payload, Prefix, PresignOptions,
-    Presigned, PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    BackendWriter, Body, Capabilities, ChangeFeed, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions,
+    GetResult, HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, ObjectLocation, Payload, Prefix,
+    PresignOptions, Presigned, PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    WatchOptions, change_queue,
 };
 
 use crate::list::MemoryLister;
@@ -67,6 +69,7 @@ impl StorageBackend for Memory {
         capabilities.last_modified_precision = Duration::from_nanos(1);
         capabilities.attributes = true;
         capabilities.atomic_rename = true;
+        capabilities.watch = true;
         capabilities
     }
 
@@ -157,6 +160,12 @@ impl StorageBackend for Memory {
 
     async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
         Err(Error::unsupported("objects in memory have no versions"))
+    }
+
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        let (sender, receiver) = change_queue(prefix.clone(), &options);
+        self.store.watch(sender)?;
+        Ok(Box::new(receiver))
     }
 }
 

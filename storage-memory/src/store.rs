@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use storage_core::{
-    Attributes, CopyOptions, CopyResult, ETag, Error, ErrorKind, Key, ObjectMeta, Prefix, PutMode, PutResult, Result,
-    past_level,
+    Attributes, Change, ChangeSender, CopyOptions, CopyResult, ETag, Error, ErrorKind, Key, ObjectMeta, Prefix,
+    PutMode, PutResult, Result, past_level,
 };
 
 use crate::Memory;
@@ -35,33 +35,56 @@ impl Object {
     }
 }
 
+/// What a store holds, and who is told of its changes.
+#[derive(Default)]
+struct State {
+    objects: Objects,
+    watches: Vec<ChangeSender>,
+}
+
+impl State {
+    /// Tells every watch, and forgets those that nobody reads any more.
+    fn tell(&mut self, change: Change) {
+        self.watches.retain(|watch| watch.tell(change.clone()));
+    }
+}
+
 /// A store; `None` until somebody opens it to create it.
 pub(crate) struct Store {
-    objects: RwLock<Option<Objects>>,
+    state: RwLock<Option<State>>,
     writes: AtomicU64,
 }
 
 impl Store {
     pub(crate) fn existing() -> Self {
-        Self { objects: RwLock::new(Some(Objects::new())), writes: AtomicU64::new(0) }
+        Self { state: RwLock::new(Some(State::default())), writes: AtomicU64::new(0) }
     }
 
     fn missing() -> Self {
-        Self { objects: RwLock::new(None), writes: AtomicU64::new(0) }
+        Self { state: RwLock::new(None), writes: AtomicU64::new(0) }
     }
 
     fn create(&self) {
-        self.objects.write().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+        self.state.write().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
     }
 
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Objects) -> T) -> Result<T> {
-        let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-        objects.as_ref().map(look).ok_or_else(no_store)
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.as_ref().map(|state| look(&state.objects)).ok_or_else(no_store)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Objects) -> Result<T>) -> Result<T> {
-        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
-        objects.as_mut().ok_or_else(no_store).and_then(change)
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.as_mut().ok_or_else(no_store).and_then(change)
+    }
+
+    /// Tells a watch of every change from now on.
+    pub(crate) fn watch(&self, watch: ChangeSender) -> Result<()> {
+        self.change(|state| {
+            state.watches.retain(|watch| !watch.is_unread());
+            state.watches.push(watch);
+            Ok(())
+        })
     }
 
     pub(crate) fn object(&self, key: &Key) -> Result<Arc<Object>> {
@@ -69,49 +92,53 @@ impl Store {
     }
 
     pub(crate) fn put(&self, key: &Key, bytes: Bytes, attributes: Attributes, mode: &PutMode) -> Result<PutResult> {
-        self.change(|objects| {
-            let old = objects.get(key);
+        self.change(|state| {
+            let old = state.objects.get(key);
             match (mode, old) {
                 (PutMode::CreateOnly, Some(_)) => return Err(Error::already_exists()),
                 (PutMode::IfMatch(etag), old) => check_match(etag, old)?,
                 _ => {}
             }
-            Ok(self.commit(objects, key, bytes, attributes))
+            Ok(self.commit(state, key, bytes, attributes))
         })
     }
 
     pub(crate) fn copy(&self, from: &Key, to: &Key, options: &CopyOptions, take: bool) -> Result<CopyResult> {
-        self.change(|objects| {
-            let source = objects.get(from).cloned().ok_or_else(Error::not_found)?;
+        self.change(|state| {
+            let source = state.objects.get(from).cloned().ok_or_else(Error::not_found)?;
             if let Some(etag) = &options.if_source_match {
                 check_match(etag, Some(&source))?;
             }
-            if options.create_only && objects.contains_key(to) {
+            if options.create_only && state.objects.contains_key(to) {
                 return Err(Error::already_exists());
             }
             if from == to {
                 return Ok(CopyResult::from(&source.meta(from)));
             }
-            let result = self.commit(objects, to, source.bytes.clone(), source.attributes.clone());
+            let result = self.commit(state, to, source.bytes.clone(), source.attributes.clone());
             if take {
-                objects.remove(from);
+                state.objects.remove(from);
+                state.tell(Change::Removed(from.clone()));
             }
             Ok(result.into())
         })
     }
 
     pub(crate) fn delete(&self, key: &Key, if_match: Option<&ETag>) -> Result<()> {
-        self.change(|objects| {
+        self.change(|state| {
             if let Some(etag) = if_match {
-                check_match(etag, objects.get(key))?;
+                check_match(etag, state.objects.get(key))?;
             }
-            objects.remove(key);
+            if state.objects.remove(key).is_some() {
+                state.tell(Change::Removed(key.clone()));
+            }
             Ok(())
         })
     }
 
     pub(crate) fn delete_prefix(&self, prefix: &Prefix) -> Result<u64> {
-        self.change(|objects| {
+        self.change(|state| {
+            let objects = &mut state.objects;
             let doomed = if prefix.is_empty() {
                 std::mem::take(objects)
             } else {
@@ -119,18 +146,21 @@ impl Store {
                 objects.append(&mut from.split_off(past_level(prefix.as_str()).as_str()));
                 from
             };
-            Ok(doomed.len() as u64)
+            let deleted = doomed.len() as u64;
+            doomed.into_keys().for_each(|key| state.tell(Change::Removed(key)));
+            Ok(deleted)
         })
     }
 
-    /// Puts an object into the map, with an etag that the store never gave before and a time that never goes back.
-    fn commit(&self, objects: &mut Objects, key: &Key, bytes: Bytes, attributes: Attributes) -> PutResult {
+    /// Puts an object into the map and tells so, with an etag that the store never gave before and a time that never goes back.
+    fn commit(&self, state: &mut State, key: &Key, bytes: Bytes, attributes: Attributes) -> PutResult {
         let now = SystemTime::now();
-        let last_modified = objects.get(key).map_or(now, |old| now.max(old.last_modified));
+        let last_modified = state.objects.get(key).map_or(now, |old| now.max(old.last_modified));
         let etag = ETag::new(format!("{:x}", self.writes.fetch_add(1, Ordering::Relaxed)));
         let object = Object { bytes, attributes, etag, last_modified };
         let result = PutResult::from(&object.meta(key));
-        objects.insert(key.clone(), Arc::new(object));
+        state.objects.insert(key.clone(), Arc::new(object));
+        state.tell(Change::Changed(key.clone()));
         result
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use storage_core::{
-    BackendWriter, Capabilities, CopyOptions, CopyResult, DeleteOptions, Error, GetOptions, GetResult, HeadOptions,
-    Key, ListOptions, Lister, Location, ObjectHead, ObjectLocation, Payload, Prefix, PresignOptions, Presigned,
-    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    BackendWriter, Capabilities, ChangeFeed, CopyOptions, CopyResult, DeleteOptions, Error, GetOptions, GetResult,
+    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, ObjectLocation, Payload, Prefix, PresignOptions,
+    Presigned, PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::client::endpoint_url;
@@ -142,5 +142,9 @@ impl StorageBackend for S3 {
 
     async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
         versions::open(&self.core, options)
+    }
+
+    async fn watch(&self, _: &Prefix, _: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        Err(Error::unsupported("a bucket tells nobody of its changes by itself"))
     }
 }

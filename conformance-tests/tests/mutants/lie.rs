@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use conformance_tests::async_trait;
 use storage_core::{
-    BackendWriter, Capabilities, CopyOptions, CopyResult, DeleteOptions, GetOptions, GetResult, HeadOptions, Key,
-    ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned, PutOptions, PutResult,
-    Result, Storage, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    BackendWriter, Capabilities, ChangeFeed, CopyOptions, CopyResult, DeleteOptions, GetOptions, GetResult,
+    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned,
+    PutOptions, PutResult, Result, Storage, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 /// The driver behind a mutant.
@@ -75,6 +75,10 @@ pub(crate) trait Lie: Default + Send + Sync + 'static {
 
     async fn list_versions(&self, inner: &Inner, options: ListOptions) -> Result<Box<dyn VersionLister>> {
         inner.list_versions(options).await
+    }
+
+    async fn watch(&self, inner: &Inner, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        inner.watch(prefix, options).await
     }
 }
 
@@ -167,5 +171,9 @@ impl<L: Lie> StorageBackend for Mutant<L> {
 
     async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
         self.lie.list_versions(&self.inner, options).await
+    }
+
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        self.lie.watch(&self.inner, prefix, options).await
     }
 }

@@ -42,9 +42,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use storage_core::{
-    BackendWriter, Body, Capabilities, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions, GetResult,
-    HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned,
-    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister,
+    BackendWriter, Body, Capabilities, ChangeFeed, CopyOptions, CopyResult, DeleteOptions, ETagKind, Error, GetOptions,
+    GetResult, HeadOptions, Key, ListOptions, Lister, Location, ObjectHead, Payload, Prefix, PresignOptions, Presigned,
+    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::gate::{blocking, change};
@@ -228,5 +228,9 @@ impl StorageBackend for Redb {
 
     async fn list_versions(&self, _: ListOptions) -> Result<Box<dyn VersionLister>> {
         Err(Error::unsupported("objects in redb have no versions"))
+    }
+
+    async fn watch(&self, _: &Prefix, _: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        Err(Error::unsupported("redb tells nobody of its changes"))
     }
 }

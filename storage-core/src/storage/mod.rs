@@ -7,6 +7,7 @@ mod list;
 mod read;
 mod reader;
 mod versions;
+mod watch;
 mod write;
 mod writer;
 
@@ -30,6 +31,7 @@ pub use list::{Entries, ListReport, Pages, Usage};
 pub use read::DownloadOptions;
 pub use reader::Reader;
 pub use versions::VersionPages;
+pub use watch::Watcher;
 pub use write::Put;
 pub use writer::Writer;
 

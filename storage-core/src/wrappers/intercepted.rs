@@ -25,11 +25,12 @@ use crate::options::{
 use crate::payload::Payload;
 use crate::presign::Presigned;
 use crate::versions::{VersionLister, VersionPage};
+use crate::watch::{ChangeFeed, WatchOptions};
 
 /// What a wrapper does around the calls of a backend. A host writes its own wrapper by implementing this.
 ///
 /// Every method of the backend passes through it, and so does every piece of a streamed body, every page of a listing
-/// and every call of a writer. Dropping the future of [`call`](Policy::call) must drop the attempt in it.
+/// and every call of a writer; what a watch tells comes when it will, so only opening one is a call. Dropping the future of [`call`](Policy::call) must drop the attempt in it.
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
     /// Runs one attempt of a call. `attempt` does nothing before it is polled.
     fn call<T: Answer>(
@@ -64,7 +65,7 @@ pub struct Call<'a> {
     pub key: Option<&'a Key>,
     /// How many bytes of content go in.
     pub bytes: u64,
-    /// The call's duration grows with the number of objects: `delete_many`, `delete_prefix`, `sweep`.
+    /// The call's duration grows with the number of objects: `delete_many`, `delete_prefix`, `sweep`, `watch`.
     pub bulk: bool,
 }
 
@@ -147,6 +148,7 @@ no_content!(
     Box<dyn BackendWriter>,
     Box<dyn Lister>,
     Box<dyn VersionLister>,
+    Box<dyn ChangeFeed>,
     Option<VersionPage>
 );
 
@@ -285,6 +287,10 @@ impl<P: Policy> StorageBackend for Intercepted<P> {
         let call = Call::new(Operation::List, None);
         let inner = repeated!(self.policy, call, self.inner.list_versions(options.clone()))?;
         Ok(Box::new(InterceptedVersions { policy: Arc::clone(&self.policy), inner }))
+    }
+
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        repeated!(self.policy, Call::bulk(Operation::Watch), self.inner.watch(prefix, options.clone()))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::options::{
 use crate::payload::Payload;
 use crate::presign::Presigned;
 use crate::versions::{ObjectVersion, VersionLister, VersionPage};
+use crate::watch::{Change, ChangeFeed, WatchOptions};
 
 /// A backend that sees of another what stands under a prefix, and nothing else (rule S07).
 ///
@@ -153,6 +154,43 @@ impl StorageBackend for Prefixed {
         options.prefix = self.prefix.join(&options.prefix)?;
         let inner = self.inner.list_versions(options).await?;
         Ok(Box::new(PrefixedVersions { inner, root: self.clone() }))
+    }
+
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        let inner = self.inner.watch(&self.prefix.join(prefix)?, options).await?;
+        Ok(Box::new(PrefixedFeed { inner, prefix: self.prefix.clone() }))
+    }
+}
+
+struct PrefixedFeed {
+    inner: Box<dyn ChangeFeed>,
+    prefix: Prefix,
+}
+
+impl PrefixedFeed {
+    /// The change as the sub-root sees it, which sees none that is not its own.
+    fn own(&self, change: Change) -> Option<Change> {
+        match change {
+            Change::Changed(key) => key.strip_prefix(&self.prefix).map(Change::Changed),
+            Change::Removed(key) => key.strip_prefix(&self.prefix).map(Change::Removed),
+            Change::ListAgain(wider) if wider.matches(self.prefix.as_str()) => Some(Change::ListAgain(Prefix::root())),
+            Change::ListAgain(prefix) => {
+                let rest = prefix.as_str().strip_prefix(self.prefix.as_str())?;
+                Prefix::new(rest).ok().map(Change::ListAgain)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for PrefixedFeed {
+    async fn next(&mut self) -> Result<Option<Change>> {
+        while let Some(change) = self.inner.next().await? {
+            if let Some(own) = self.own(change) {
+                return Ok(Some(own));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::options::{
 use crate::payload::Payload;
 use crate::presign::Presigned;
 use crate::versions::VersionLister;
+use crate::watch::{ChangeFeed, WatchOptions};
 
 /// Reads pass through; every operation that would change something is `PermissionDenied`, without a request.
 ///
@@ -120,5 +121,9 @@ impl StorageBackend for ReadOnly {
 
     async fn list_versions(&self, options: ListOptions) -> Result<Box<dyn VersionLister>> {
         self.inner.list_versions(options).await
+    }
+
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        self.inner.watch(prefix, options).await
     }
 }

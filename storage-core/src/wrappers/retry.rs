@@ -79,7 +79,7 @@ impl RetryOptions {
 
 /// Repeats calls that failed in passing, where that is always safe (rule C06).
 ///
-/// Repeated are reads (get, the rest of a body that broke off, head, a page of a listing, probe, the path of a file)
+/// Repeated are reads (get, the rest of a body that broke off, head, a page of a listing, probe, opening a watch)
 /// whose error [is retryable](Error::is_retryable), and changes only if the error also says that nothing of the request
 /// was sent ([`Error::is_unsent`]). So a write whose answer was lost, or that ran out of time, never happens twice. A
 /// body goes on at the byte where it broke off, of the same version, else it is `ObjectChanged` (rule R07). Calls of an

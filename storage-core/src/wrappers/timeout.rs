@@ -17,7 +17,8 @@ pub struct TimeoutOptions {
     /// One piece of a longer piece of work: the next bytes of a body, a page of a listing, opening a writer, one write
     /// to it, `abort`. Default: 30 s.
     pub piece: Duration,
-    /// `delete_many`, `delete_prefix` and `sweep`, whose duration grows with the number of objects. Default: 600 s.
+    /// `delete_many`, `delete_prefix`, `sweep` and opening a watch, whose duration grows with the number of objects.
+    /// Default: 600 s.
     pub bulk: Duration,
 }
 
@@ -69,7 +70,8 @@ impl TimeoutOptions {
 ///
 /// A read that is out of time is `Timeout`. A change that is out of time (put, `finish`, copy, rename, delete, sweep) is
 /// `OutcomeUnknown`: the object is the old or the new one, whole (rules C06, W03). A writer that is out of time while it
-/// is opened or written to is `Timeout` and lost: nothing of it becomes visible. A body that is out of time ends.
+/// is opened or written to is `Timeout` and lost: nothing of it becomes visible. A body that is out of time ends. An open
+/// watch may be silent as long as it will.
 #[derive(Debug)]
 pub struct Timeout {
     options: TimeoutOptions,
