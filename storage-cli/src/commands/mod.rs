@@ -3,6 +3,7 @@
 mod add;
 mod cat;
 mod conformance;
+pub(crate) mod filter;
 mod ls;
 mod presign;
 mod rm;
@@ -12,6 +13,7 @@ mod s3_server;
 mod stat;
 mod transfer;
 pub(crate) mod walk;
+mod walk_report;
 
 use serde_json::json;
 use storage::{Entries, ListReport};
