@@ -17,10 +17,10 @@ use object_store::{
     UpdateVersion, WriteMultipart,
 };
 use storage_core::{
-    Attributes, BackendWriter, Body, ByteRange, Capabilities, ChangeFeed, Conditions, CopyOptions, CopyResult, DeleteOptions, ETag,
-    ETagKind, Entry, Error, ErrorKind, GetOptions, GetResult, HeadOptions, Key, ListOptions, Lister, Location,
-    ObjectHead, ObjectMeta, Payload, Prefix, PresignMethod, PresignOptions, Presigned, PutMode, PutOptions, PutResult,
-    Result, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
+    Attributes, BackendWriter, Body, ByteRange, Capabilities, ChangeFeed, Conditions, CopyOptions, CopyResult,
+    DeleteOptions, ETag, ETagKind, Entry, Error, ErrorKind, GetOptions, GetResult, HeadOptions, Key, ListOptions,
+    Lister, Location, ObjectHead, ObjectMeta, Payload, Prefix, PresignMethod, PresignOptions, Presigned, PutMode,
+    PutOptions, PutResult, Result, StorageBackend, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::pages::{Pages, State, after};

@@ -11,10 +11,10 @@ use opendal::options::{self, ReaderOptions, StatOptions, WriteOptions};
 use opendal::raw::Timestamp;
 use opendal::{BytesRange, EntryMode, Metadata, Operator};
 use storage_core::{
-    Attributes, BackendWriter, Body, ByteRange, Capabilities, ChangeFeed, Conditions, CopyOptions, CopyResult, DeleteOptions, ETag,
-    ETagKind, Entry, Error, ErrorKind, GetOptions, GetResult, HeadOptions, Key, ListOptions, Lister, Location,
-    ObjectHead, ObjectMeta, Payload, Prefix, PresignMethod, PresignOptions, Presigned, PutMode, PutOptions, PutResult,
-    Result, StorageBackend, Support, SweepOptions, SweepReport, VersionLister, WatchOptions,
+    Attributes, BackendWriter, Body, ByteRange, Capabilities, ChangeFeed, Conditions, CopyOptions, CopyResult,
+    DeleteOptions, ETag, ETagKind, Entry, Error, ErrorKind, GetOptions, GetResult, HeadOptions, Key, ListOptions,
+    Lister, Location, ObjectHead, ObjectMeta, Payload, Prefix, PresignMethod, PresignOptions, Presigned, PutMode,
+    PutOptions, PutResult, Result, StorageBackend, Support, SweepOptions, SweepReport, VersionLister, WatchOptions,
 };
 
 use crate::pages::{Pages, State, after};
