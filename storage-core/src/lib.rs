@@ -122,6 +122,7 @@
 mod access;
 mod backend;
 mod capabilities;
+pub mod diagnosis;
 mod error;
 mod key;
 mod location;

@@ -165,9 +165,10 @@ impl Setting {
             .with_help(format!("expected: {expected}"))
     }
 
-    /// The value as a message may show it: a location that was given a password in spite of all is without it.
-    fn shown(&self) -> String {
-        without_userinfo(&self.value)
+    /// The value as it may be shown: hidden where the name may be that of a secret, and a location that was given a password
+    /// in spite of all without it.
+    pub fn shown(&self) -> String {
+        if self.public { without_userinfo(&self.value) } else { "(hidden)".to_owned() }
     }
 
     /// An error that came of this setting, as one that names it.
