@@ -28,6 +28,8 @@ pub(crate) struct Pruning {
     exclude: Vec<Reach>,
     /// `None` where a rescue is too large to know what it rescues.
     rescue: Option<Vec<Reach>>,
+    /// Directories that are left out whatever the globs say, each with its `/`.
+    without: Vec<String>,
 }
 
 /// How the keys under a text are listed.
@@ -48,7 +50,13 @@ impl Pruning {
             include: all(include).filter(|include| !include.is_empty()),
             exclude: exclude.iter().filter_map(Reach::of).collect(),
             rescue: all(rescue),
+            without: Vec::new(),
         }
+    }
+
+    /// Leaves these directories out, which end in `/`, whatever the globs say.
+    pub(crate) fn without(&mut self, directories: Vec<String>) {
+        self.without = directories;
     }
 
     /// What every path that is taken begins with, one of them, in order; no one begins with another.
@@ -64,6 +72,17 @@ impl Pruning {
 
     /// How the keys that begin with a text are listed.
     pub(crate) fn descent(&self, text: &str) -> Descent {
+        if self.without.iter().any(|directory| text.starts_with(directory.as_str())) {
+            return Descent::Pruned;
+        }
+        let holds_one = self.without.iter().any(|directory| directory.starts_with(text));
+        match self.descent_by_globs(text) {
+            Descent::Flat if holds_one => Descent::Levels,
+            descent => descent,
+        }
+    }
+
+    fn descent_by_globs(&self, text: &str) -> Descent {
         let include: Option<Vec<_>> = self.include.as_ref().map(|all| all.iter().map(|one| one.after(text)).collect());
         if include.as_ref().is_some_and(|include| include.iter().all(|state| state.is_dead)) {
             return Descent::Pruned;

@@ -45,22 +45,21 @@ pub struct Walk {
     storage: Storage,
     prefix: Result<Prefix>,
     filter: Filter,
+    without: Vec<Result<Prefix>>,
     ahead: usize,
 }
 
 impl Walk {
     /// A walk over everything.
     pub fn new(storage: &Storage) -> Self {
-        Self { storage: storage.clone(), prefix: Ok(Prefix::root()), filter: Filter::new(), ahead: AHEAD }
+        let prefix = Ok(Prefix::root());
+        Self { storage: storage.clone(), prefix, filter: Filter::new(), without: Vec::new(), ahead: AHEAD }
     }
 
     /// Walks what lies under this prefix. A missing `/` at its end is added: `docs` never takes `docs2/x`, nor the object
     /// `docs`.
     pub fn prefix(mut self, prefix: impl IntoPrefix) -> Self {
-        self.prefix = prefix.into_prefix().and_then(|prefix| match prefix.is_level() {
-            true => Ok(prefix),
-            false => Prefix::new(format!("{prefix}/")),
-        });
+        self.prefix = level(prefix);
         self
     }
 
@@ -70,18 +69,34 @@ impl Walk {
         self
     }
 
+    /// Lists nothing under this path, seen from the walk's prefix, whatever the filter says, its rescues included: a root of
+    /// the host itself inside of what it walks. It is one of the report's pruned directories. The levels on the way to it
+    /// are listed each by itself.
+    pub fn without(mut self, path: impl IntoPrefix) -> Self {
+        self.without.push(level(path));
+        self
+    }
+
     /// How many listings may be under way, or wait to be used, at once; at least 1.
     pub fn concurrency(mut self, listings: usize) -> Self {
         self.ahead = listings.max(1);
         self
     }
 
-    /// The items, as a stream that begins to list when it is polled. Fails with `InvalidKey` where the prefix, and with
-    /// `InvalidInput` where the filter is wrong.
+    /// The items, as a stream that begins to list when it is polled. Fails with `InvalidKey` where the prefix or a path
+    /// to leave out, and with `InvalidInput` where the filter is wrong.
     pub fn items(self) -> Result<WalkItems> {
         let prefix = self.prefix?;
-        let matcher = self.filter.compile()?;
+        let mut matcher = self.filter.compile()?;
+        let without: Vec<Prefix> = self.without.into_iter().collect::<Result<_>>()?;
+        matcher.pruning.without(without.iter().map(Prefix::to_string).collect());
         let ahead = Ahead::new(self.storage.clone(), prefix.clone(), matcher.pruning.clone(), self.ahead);
         Ok(WalkItems::new(self.storage, prefix, matcher, ahead))
     }
+}
+
+/// The level of a prefix that may lack its `/`.
+fn level(prefix: impl IntoPrefix) -> Result<Prefix> {
+    let prefix = prefix.into_prefix()?;
+    if prefix.is_level() { Ok(prefix) } else { Prefix::new(format!("{prefix}/")) }
 }

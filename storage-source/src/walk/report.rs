@@ -10,8 +10,8 @@ use crate::filter::Reason;
 /// How many names a report keeps; all are counted.
 const NAMES_KEPT: usize = 1000;
 
-/// How a walk ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+/// How a walk ended, in the order in which less is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -69,6 +69,25 @@ pub struct LeftOut {
 }
 
 impl WalkReport {
+    /// Adds what another walk says, where several make up one work: counts add up, the first thousand names are kept, and
+    /// the outcome is that of the walk which ended worst, with the first error.
+    pub fn merge(&mut self, other: Self) {
+        self.scanned += other.scanned;
+        self.matched += other.matched;
+        self.pruned_directories += other.pruned_directories;
+        for (reason, count) in other.left_out {
+            *self.left_out.entry(reason).or_default() += count;
+        }
+        for (detail, count) in other.exceptions {
+            *self.exceptions.entry(detail).or_default() += count;
+        }
+        let room = NAMES_KEPT.saturating_sub(self.names.len());
+        self.names.extend(other.names.into_iter().take(room));
+        self.error = self.error.take().or(other.error);
+        self.outcome = self.outcome.max(other.outcome);
+        self.complete = self.outcome == Outcome::Complete;
+    }
+
     pub(super) fn leave_out(&mut self, reason: Reason) {
         self.scanned += 1;
         *self.left_out.entry(reason).or_default() += 1;

@@ -215,3 +215,48 @@ async fn levels_are_listed_at_once() {
         assert!((most..=most + 1).contains(&seen), "{seen} at once, allowed are {most}");
     }
 }
+
+/// What is to be left out is not listed, whatever the filter says, and is no part of a limit; nothing else is missing.
+#[tokio::test]
+async fn a_directory_is_left_out_whatever_the_filter_says() {
+    for root in roots().await {
+        root.put(&["a.md", "own/data/x.md", "own/data2/y.md", "own/database.md", "own/z.md", "src/own/data/1.md"])
+            .await;
+        let rest = ["a.md", "own/data2/y.md", "own/database.md", "own/z.md", "src/own/data/1.md"];
+        for (filter, expected) in [
+            (Filter::new(), &rest[..]),
+            (Filter::new().exclude("own/**").exclude("!**/*.md"), &rest[..]),
+            (Filter::new().include("own/data/**").include("a*"), &rest[..1]),
+            (Filter::new().limit(5), &rest[..]),
+        ] {
+            let mut items = Walk::new(&root.storage).filter(filter.clone()).without("own/data").items().unwrap();
+            let mut found = Vec::new();
+            while let Some(item) = items.next().await {
+                found.push(item.unwrap().path.to_string());
+            }
+            assert_eq!(found, expected, "{} {filter:?}", root.name);
+            assert_eq!(
+                (items.report().outcome, items.report().pruned_directories),
+                (Outcome::Complete, 1),
+                "{filter:?}"
+            );
+        }
+    }
+    let error = Walk::new(&memory().storage).without("a//b").items().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidKey);
+}
+
+/// The reports of several walks make one: counts add up, and the worst outcome counts.
+#[tokio::test]
+async fn reports_of_several_walks_are_one() {
+    let root = memory();
+    root.put(&["a/1.md", "a/2.txt", "b/1.md", "b/2.md"]).await;
+    let filter = Filter::new().extension("md");
+    let (_, mut report) = walked(&root.storage, "a", &filter).await;
+    assert!(report.complete);
+    report.merge(walked(&root.storage, "b", &filter.limit(1)).await.1);
+    assert_eq!((report.scanned, report.matched, report.complete), (4, 2, false));
+    assert_eq!((report.outcome, report.left_out.values().sum::<u64>()), (Outcome::Limited, 2));
+    report.merge(WalkReport::default());
+    assert_eq!(report.outcome, Outcome::Limited, "one that has not begun says nothing");
+}
