@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use storage::PresignMethod;
 
+use crate::commands::add::AddArgs;
 use crate::commands::walk::WalkArgs;
 
 /// One contract for storage: directories, memory, S3 buckets and whatever else this build has drivers for.
@@ -80,25 +81,6 @@ pub(crate) enum Command {
     /// Start an S3 server in memory, on this machine alone, to try things with
     #[cfg(feature = "s3-server")]
     S3Server(S3ServerArgs),
-}
-
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Files are kept as <md5>/<name>, text as text_<md5>.txt, so that the same bytes are stored once.\n\
-                  An input that exists is a path; scheme:// makes a location; what looks like a path and is missing \
-                  is an error; all else is text.\n\
-                  JSON: input, key, uri, size, md5, written."
-)]
-pub(crate) struct AddArgs {
-    /// Files, directories (for all files in them), locations, or text
-    #[arg(required = true, value_name = "INPUT")]
-    pub(crate) inputs: Vec<String>,
-    /// Take every input as text
-    #[arg(long, conflicts_with = "path")]
-    pub(crate) text: bool,
-    /// Take every input as a path
-    #[arg(long)]
-    pub(crate) path: bool,
 }
 
 #[derive(Debug, clap::Args)]

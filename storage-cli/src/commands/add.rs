@@ -1,12 +1,15 @@
 //! `storage add`: content into the data root, each once.
 
-use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{Stream, StreamExt as _};
 use serde_json::json;
-use storage::{Entry, Key, ListOptions, ListReport, Location, Result, RootName, Storage};
-use storage_source::{ContentStore, Input, InputPolicy, Inputs, Reading, Stored};
+use storage::{Error, ErrorKind, Key, Location, Result, RootName};
+use storage_source::{
+    Candidate, ContentStore, Filter, Input, InputPolicy, Inputs, Matcher, Outcome, Reading, Reason, SourceFile, Stored,
+    Verdict, Walk, WalkItem, WalkReport,
+};
 
-use super::{report, tell_skipped};
-use crate::args::AddArgs;
+use super::filter::FilterArgs;
+use super::walk_report::{left_out, tell_names, unreadable};
 use crate::failure::{Failure, Failures, ends_all, note};
 use crate::output::{Cell, Output, count};
 use crate::place::Place;
@@ -15,7 +18,33 @@ use crate::session::Session;
 /// How many objects are read and written at once.
 const AT_ONCE: usize = 4;
 
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Files are kept as <md5>/<name>, text as text_<md5>.txt, so that the same bytes are stored once.\n\
+                  An input that exists is a path; scheme:// makes a location; what looks like a path and is missing \
+                  is an error; all else is text.\n\
+                  The filter sees the paths under each directory or prefix, of what is named itself its name, and no \
+                  text; the limit counts over all inputs.\n\
+                  JSON: input, key, uri, size, md5, written; at the end one object: report."
+)]
+pub(crate) struct AddArgs {
+    /// Files, directories (for all files in them), locations of objects or prefixes, or text
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<String>,
+    /// Take every input as text
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) text: bool,
+    /// Take every input as a path
+    #[arg(long)]
+    pub(crate) path: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
+}
+
 pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -> Result<(), Failure> {
+    let filter = args.filter.filter();
+    // A wrong pattern is told before anything is asked.
+    let matcher = filter.compile()?;
     let reading = match (args.text, args.path) {
         (true, _) => Reading::Text,
         (_, true) => Reading::Path,
@@ -33,11 +62,16 @@ pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -
         let text = format!("the data root {location} is in memory: nothing of this remains when the program ends");
         note(&text, output.is_json());
     }
+    let mut report = WalkReport::default();
+    (report.outcome, report.complete) = (Outcome::Complete, true);
     let mut adding = Adding {
         session,
         content: ContentStore::new(data),
+        filter,
+        matcher,
         output,
         failures: Failures::default(),
+        report,
         written: 0,
         kept: 0,
     };
@@ -50,8 +84,12 @@ pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -
 struct Adding<'a> {
     session: &'a Session,
     content: ContentStore,
+    filter: Filter,
+    matcher: Matcher,
     output: &'a mut Output,
     failures: Failures,
+    /// Of all inputs but texts.
+    report: WalkReport,
     written: u64,
     kept: u64,
 }
@@ -68,24 +106,53 @@ impl Adding<'_> {
         };
         let place = self.session.located(&location, false, text).await?;
         if place.is_level() {
-            return self.level(&place).await;
+            return self.level(&place).await.map(drop);
         }
-        let key = place.key()?;
-        let stored = add_object(&self.content, &place.storage, &key).await?;
-        self.told(text, &stored)
+        let missing = self.object(&place, text).await?;
+        let found_under = self.level(&place).await?;
+        missing.filter(|_| !found_under).map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Adds everything under a level, but for what belongs to the roots themselves.
-    async fn level(&mut self, place: &Place) -> Result<(), Failure> {
-        let own = self.own_roots(place)?;
-        let level = place.level()?;
-        let mut entries = place.storage.list(ListOptions::new().prefix(level.clone())).await?;
+    /// Adds the object that is named itself, if the filter takes it; its error, where it is missing.
+    async fn object(&mut self, place: &Place, text: &str) -> Result<Option<Error>, Failure> {
+        let file = match SourceFile::at(&place.storage, place.key()?).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(error)),
+            Err(error) => return Err(error.into()),
+        };
+        let verdict = match file.known() {
+            Some(meta) => self.matcher.judge(&Candidate::of(file.path().name(), &meta)),
+            None => Verdict::Matched,
+        };
+        let over = self.filter.limit.is_some_and(|limit| self.report.matched >= limit);
+        self.report.scanned += 1;
+        match verdict {
+            Verdict::LeftOut(reason) => *self.report.left_out.entry(reason).or_default() += 1,
+            Verdict::Matched if over => {
+                *self.report.left_out.entry(Reason::OverLimit).or_default() += 1;
+                (self.report.outcome, self.report.complete) = (self.report.outcome.max(Outcome::Limited), false);
+            }
+            Verdict::Matched => {
+                self.report.matched += 1;
+                let stored = add_file(&self.content, &file).await?;
+                self.told(text, &stored)?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds everything under a level that the filter takes, but for what belongs to the roots themselves; whether there
+    /// is anything.
+    async fn level(&mut self, place: &Place) -> Result<bool, Failure> {
+        let mut filter = self.filter.clone();
+        filter.limit = filter.limit.map(|limit| limit.saturating_sub(self.report.matched));
+        let mut walk = Walk::new(&place.storage).prefix(place.level()?).filter(filter);
+        for own in self.own_roots(place)? {
+            walk = walk.without(own);
+        }
+        let mut items = walk.items()?;
         let content = self.content.clone();
-        let mut done = add_all(&content, &place.storage, entries.by_ref(), |key| {
-            let rest = key.as_str().strip_prefix(level.as_str()).unwrap_or_default();
-            !own.iter().any(|own| rest.starts_with(own.as_str()))
-        })
-        .boxed_local();
+        let mut done = add_all(&content, items.by_ref()).boxed_local();
         while let Some(added) = done.next().await {
             match added? {
                 (key, Ok(stored)) => {
@@ -97,7 +164,10 @@ impl Adding<'_> {
             }
         }
         drop(done);
-        self.skipped(&report(&entries))
+        let report = items.into_report();
+        let found = report.scanned + report.pruned_directories > 0;
+        self.report.merge(report);
+        Ok(found)
     }
 
     /// What the keys of the host's own roots begin with, where these lie inside the place.
@@ -114,13 +184,6 @@ impl Adding<'_> {
             }
         }
         Ok(own)
-    }
-
-    fn skipped(&mut self, report: &ListReport) -> Result<(), Failure> {
-        if tell_skipped(report, self.output)? {
-            self.failures.left_out();
-        }
-        Ok(())
     }
 
     fn told(&mut self, input: &str, stored: &Stored) -> Result<(), Failure> {
@@ -141,36 +204,44 @@ impl Adding<'_> {
         self.output.row(&[Cell::Text(what, 7), Cell::Size(Some(stored.size)), Cell::Text(stored.key.as_str(), 0)])
     }
 
-    fn end(self) -> Result<(), Failure> {
-        if !self.output.is_json() {
+    fn end(mut self) -> Result<(), Failure> {
+        let json = self.output.is_json();
+        if json {
+            self.output.object(&json!({ "report": self.report }))?;
+        } else {
             let (written, kept) = (count(self.written, "object"), self.kept);
             self.output.line(&format!("{written} written, {kept} already there"))?;
+            let left_out: Vec<String> = left_out(&self.report).collect();
+            if !left_out.is_empty() {
+                self.output.line(&format!("left out: {}", left_out.join(", ")))?;
+            }
+            self.output.flush()?;
+            tell_names(&self.report);
+        }
+        if let Some(error) = unreadable(&self.report) {
+            self.failures.add(&error, json);
+        }
+        if self.report.left_out.contains_key(&Reason::NotExpressible) {
+            self.failures.left_out();
         }
         self.failures.end()
     }
 }
 
-/// Adds the objects of a listing, some at once, and tells of each in the listing's order.
+/// Adds what a walk yields, some at once, and tells of each in the walk's order.
 fn add_all<'a>(
     content: &'a ContentStore,
-    from: &'a Storage,
-    entries: impl Stream<Item = Result<Entry>> + 'a,
-    wanted: impl Fn(&Key) -> bool + 'a,
+    items: impl Stream<Item = Result<WalkItem>> + 'a,
 ) -> impl Stream<Item = Result<(Key, Result<Stored>)>> + 'a {
-    let objects = entries.try_filter_map(move |entry| {
-        let key = entry.object().map(|object| object.key).filter(&wanted);
-        std::future::ready(Ok(key))
-    });
-    objects
-        .map(move |key| async move {
-            let key = key?;
-            let stored = add_object(content, from, &key).await;
-            Ok((key, stored))
+    items
+        .map(move |item| async move {
+            let file = item?.file;
+            let stored = add_file(content, &file).await;
+            Ok((file.key().clone(), stored))
         })
         .buffered(AT_ONCE)
 }
 
-async fn add_object(content: &ContentStore, from: &Storage, key: &Key) -> Result<Stored> {
-    let opened = stream::once(from.stream(key)).try_flatten();
-    content.add(key.name(), opened).await
+async fn add_file(content: &ContentStore, file: &SourceFile) -> Result<Stored> {
+    content.add(file.path().name(), file.stream().await?).await
 }

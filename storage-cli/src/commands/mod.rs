@@ -1,6 +1,6 @@
 //! The commands, one file each.
 
-mod add;
+pub(crate) mod add;
 mod cat;
 mod conformance;
 pub(crate) mod filter;

@@ -1,5 +1,7 @@
 //! `storage add`.
 
+use std::os::unix::ffi::OsStrExt as _;
+
 use serde_json::json;
 
 use crate::bench::Bench;
@@ -40,7 +42,8 @@ fn each_input_is_one_json_object() {
         })
     );
     assert_eq!(lines[1]["key"], "text_3403af8117ebb858a392014b80cb3833.txt");
-    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[2]["report"]["matched"], &lines[2]["report"]["complete"]), (&1.into(), &true.into()));
+    assert_eq!(lines.len(), 3);
 }
 
 #[test]
@@ -70,4 +73,76 @@ fn a_link_that_is_named_is_followed() {
     let bench = Bench::with_files();
     let run = bench.run(&["add", "link.md"]).ok();
     assert!(run.out.contains(README), "{}", run.out);
+}
+
+/// A tree of which the filters below take some.
+fn with_tree() -> Bench {
+    let bench = Bench::with_files();
+    for name in ["a.md", "b.txt", "long.md", "skip/c.md", "skip/deep/d.md", "sub/e.MD", "sub/f.rs"] {
+        bench.write(&format!("tree/{name}"), name);
+    }
+    bench.write("tree/long.md", "longer than the others");
+    bench
+}
+
+/// The names that were added, in the order of the output.
+fn added(lines: &[serde_json::Value]) -> Vec<&str> {
+    lines.iter().filter_map(|line| line["key"].as_str()?.split_once('/').map(|(_, name)| name)).collect()
+}
+
+#[test]
+fn a_filter_says_what_is_taken_and_the_report_what_was_left_out() {
+    let bench = with_tree();
+    let filter = ["--ext", "md", "--exclude", "skip/**", "--max-size", "10"];
+    let lines = bench.run(&[&["add", "--json", "tree", "a note"], &filter[..]].concat()).ok().json();
+    assert_eq!(added(&lines), ["a.md", "e.MD"]);
+    assert!(lines[2]["key"].as_str().unwrap().starts_with("text_"), "text is not filtered: {lines:?}");
+    let report = &lines[3]["report"];
+    assert_eq!(report["left_out"], json!({ "wrong_extension": 2, "too_large": 1 }));
+    let counts = ["scanned", "matched", "pruned_directories"].map(|name| report[name].as_u64().unwrap());
+    assert_eq!((counts, &report["complete"]), ([5, 2, 1], &true.into()));
+
+    let text = bench.run(&[&["add", "tree"], &filter[..]].concat()).ok().out;
+    let end = "0 objects written, 2 already there\n\
+               left out: 2 wrong extension, 1 too large, 1 excluded directory not listed\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
+fn what_is_named_is_judged_by_its_name_and_the_limit_counts_over_all() {
+    let bench = with_tree();
+    let run = bench.run(&["add", "--json", "tree/b.txt", "tree/a.md", "tree", "--include", "*.md"]).ok();
+    assert_eq!(added(&run.json()), ["a.md", "a.md", "long.md"]);
+    let lines = bench.run(&["add", "--json", "tree/b.txt", "docs", "tree", "tree/a.md", "--limit", "4"]).ok().json();
+    assert_eq!(added(&lines), ["b.txt", "a.txt", "b c.txt", "a.md"]);
+    let report = &lines[4]["report"];
+    assert_eq!((&report["outcome"], &report["complete"]), (&"limited".into(), &false.into()));
+    assert_eq!(report["left_out"], json!({ "over_limit": 2 }), "one at which the walk ended, and one that was named");
+}
+
+#[test]
+fn a_wrong_filter_is_told_before_anything_is_written() {
+    let bench = with_tree();
+    bench.run(&["add", "tree", "--exclude", "!skip/[a"]).refused(2, &["exclude", "character 7"]);
+    assert!(!bench.exists(".storage"));
+}
+
+#[test]
+fn no_filter_brings_the_roots_themselves_in() {
+    let bench = Bench::with_files();
+    bench.run(&["cp", "README.md", "@system/own.txt"]).ok();
+    let filter = ["--exclude", "**", "--exclude", "!**/*.txt", "--limit", "9"];
+    let lines = bench.run(&[&["add", "--json", "."], &filter[..]].concat()).ok().json();
+    assert_eq!(added(&lines), ["a.txt", "b c.txt"]);
+    assert_eq!(lines[2]["report"]["outcome"], "complete");
+}
+
+#[test]
+fn names_that_no_key_expresses_are_told_and_the_rest_is_added() {
+    let bench = with_tree();
+    std::fs::write(bench.path("tree").join(std::ffi::OsStr::from_bytes(b"\xff.md")), "x").unwrap();
+    let run = bench.run(&["add", "tree", "--ext", "md"]);
+    assert_eq!((run.code, run.err.lines().count()), (Some(1), 1), "{run:?}");
+    assert!(run.err.contains("left out \"\u{fffd}.md\"") && run.out.contains("1 no key can express it"), "{run:?}");
+    assert!(run.out.contains("5 objects written"), "{run:?}");
 }

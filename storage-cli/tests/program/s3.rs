@@ -1,5 +1,6 @@
 //! The program on S3: against a server in this process, which counts what it is asked and fails on demand.
 
+mod add;
 mod cut_short;
 mod denied;
 mod endpoints;
