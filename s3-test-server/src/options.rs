@@ -252,6 +252,8 @@ pub struct Conditions {
     pub copy_create_only: bool,
     /// `If-Match` on `CopyObject`, of the destination.
     pub copy_if_match: bool,
+    /// `x-amz-copy-source-if-match` and its like, on `CopyObject` and `UploadPartCopy`.
+    pub copy_source: bool,
     /// `If-Match` on `DeleteObject`.
     pub delete_if_match: bool,
 }
@@ -270,6 +272,7 @@ impl Conditions {
             complete_if_match: kept,
             copy_create_only: kept,
             copy_if_match: kept,
+            copy_source: kept,
             delete_if_match: kept,
         }
     }

@@ -22,7 +22,8 @@ const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 const IF_SOURCE_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
 
 /// Copies an object with its attributes, inside the service. One request up to 5 GiB; over that one that is refused, a
-/// HEAD, and the parts of an upload (rule X05).
+/// HEAD, and the parts of an upload (rule X05). For one version of the source a HEAD goes before it, unless the service
+/// is known to keep that condition: several answer 200 and copy what there is.
 pub(crate) async fn copy(core: &Arc<Core>, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
     if let Some(etag) = &options.if_source_match {
         single::check_etag(etag)?;
@@ -30,6 +31,14 @@ pub(crate) async fn copy(core: &Arc<Core>, from: &Key, to: &Key, options: CopyOp
     if from == to {
         return onto_itself(core, from, options).await;
     }
+    if options.if_source_match.is_some() && !core.known.source_condition() {
+        head_of_source(core, from, &options).await?;
+    }
+    copy_seen(core, from, to, options).await
+}
+
+/// Copies an object to another key; its source's etag, if that is asked for, has just been seen.
+pub(crate) async fn copy_seen(core: &Arc<Core>, from: &Key, to: &Key, options: CopyOptions) -> Result<CopyResult> {
     if options.create_only {
         probe::require(core, Condition::CopyCreateOnly).await?;
     }
@@ -86,7 +95,7 @@ pub(crate) fn source(core: &Core, from: &Key, etag: Option<&ETag>, headers: &mut
 }
 
 fn copied(core: &Core, answer: Answer) -> Result<CopyResult> {
-    let version = version(&answer.headers);
+    let version = core.kept(version(&answer.headers));
     let etag = etag(&document(answer), "CopyObjectResult");
     let etag = etag.map_err(|what| core.error(malformed(what)))?;
     Ok(CopyResult { etag, version })

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use storage_core::{Error, Key, Result};
+use storage_core::{Error, Key, Result, Support};
 
 use crate::client::{Client, Expect, Failure, Request, Target};
 use crate::errors;
@@ -74,6 +74,12 @@ impl Core {
     /// request, the storage class, and how the service encrypts.
     pub(crate) fn write_headers(&self) -> HeaderMap {
         self.write.clone()
+    }
+
+    /// The version that a write is said to have made. Where a bucket is known to keep none it is no version: Garage names
+    /// one for every write, and finds none by it (rule W13).
+    pub(crate) fn kept(&self, version: Option<String>) -> Option<String> {
+        version.filter(|_| self.known.versions() != Support::No)
     }
 
     /// The error that a failure is to the caller.

@@ -49,7 +49,7 @@ pub(crate) async fn remove(
 }
 
 /// Whether the service says that there is no such object, not that there is no bucket.
-fn is_missing(failure: &Failure) -> bool {
+pub(crate) fn is_missing(failure: &Failure) -> bool {
     failure.status() == Some(404) && matches!(failure.code(), "" | "NoSuchKey" | "NoSuchVersion" | "NotFound")
 }
 

@@ -15,7 +15,7 @@ use storage_core::*;
 use crate::body::pause;
 use crate::client::{AnswerBody, Cause, Effect, Expect, Failure, ServiceError, Target};
 use crate::core::Core;
-use crate::delete::remove;
+use crate::delete::{is_missing, remove};
 use crate::list::{self, raw_page};
 use crate::round::{CIRCLE, Round};
 use crate::xml::Elements;
@@ -25,6 +25,9 @@ const BATCH: usize = 1000;
 
 /// How many requests are under way at once.
 const REQUESTS: usize = 4;
+
+/// How many deletes of one name each are, where the service takes no more in one request.
+const SINGLE_REQUESTS: usize = 16;
 
 const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
@@ -96,7 +99,11 @@ async fn delete_batch(core: &Core, names: Vec<String>) -> Result<Vec<Option<Erro
         if left.is_empty() {
             break;
         }
-        let failed = request(core, &left).await?;
+        let failed = match request(core, &left).await {
+            Ok(failed) => failed,
+            Err(failure) if is_unknown_operation(&failure) => one_by_one(core, &left).await,
+            Err(failure) => return Err(core.error(failure)),
+        };
         let last = attempt >= core.options.retries.attempts;
         left.clear();
         for (name, failure) in failed {
@@ -114,7 +121,7 @@ async fn delete_batch(core: &Core, names: Vec<String>) -> Result<Vec<Option<Erro
 }
 
 /// One DeleteObjects: the names that are not deleted, and why.
-async fn request<'a>(core: &Core, names: &[&'a str]) -> Result<Vec<(&'a str, Failure)>> {
+async fn request<'a>(core: &Core, names: &[&'a str]) -> Result<Vec<(&'a str, Failure)>, Failure> {
     let document = Bytes::from(document(names));
     let sum = STANDARD.encode(Md5::digest(&document));
     let mut request = core
@@ -124,9 +131,9 @@ async fn request<'a>(core: &Core, names: &[&'a str]) -> Result<Vec<(&'a str, Fai
     if let Ok(sum) = HeaderValue::try_from(sum) {
         request = request.header(CONTENT_MD5, sum);
     }
-    let answer = core.client.send(request).await.map_err(|failure| core.error(failure))?;
-    let AnswerBody::Document(answer) = answer.body else { return Err(malformed(core, "it has no document")) };
-    let mut results = results(&answer).map_err(|what| malformed(core, what))?;
+    let answer = core.client.send(request).await?;
+    let AnswerBody::Document(answer) = answer.body else { return Err(malformed("it has no document")) };
+    let mut results = results(&answer).map_err(malformed)?;
     let failed = names.iter().filter_map(|name| match results.remove(*name) {
         Some(None) => None,
         Some(Some(error)) if matches!(&*error.code, "NoSuchKey" | "NoSuchVersion") => None,
@@ -137,6 +144,22 @@ async fn request<'a>(core: &Core, names: &[&'a str]) -> Result<Vec<(&'a str, Fai
         }
     });
     Ok(failed.collect())
+}
+
+/// Whether the service has no DeleteObjects.
+fn is_unknown_operation(failure: &Failure) -> bool {
+    matches!(failure.status(), Some(405 | 501)) || matches!(failure.code(), "NotImplemented" | "MethodNotAllowed")
+}
+
+/// One DeleteObject for each name: those that are not deleted, and why.
+async fn one_by_one<'a>(core: &Core, names: &[&'a str]) -> Vec<(&'a str, Failure)> {
+    let deletes = names.iter().map(|name| {
+        let target = Target::Object((*name).to_owned());
+        core.client.send(core.request("DeleteObject", Method::DELETE, target, Expect::Nothing))
+    });
+    let answers: Vec<_> = stream::iter(deletes.collect::<Vec<_>>()).buffered(SINGLE_REQUESTS).collect().await;
+    let failed = names.iter().zip(answers).filter_map(|(name, answer)| Some((*name, answer.err()?)));
+    failed.filter(|(_, failure)| !is_missing(failure)).collect()
 }
 
 /// What became of each name that the answer speaks of.
@@ -230,8 +253,8 @@ fn again(error: &Error) -> Error {
     }
 }
 
-fn malformed(core: &Core, what: impl Into<String>) -> Error {
-    core.error(failure(Cause::Malformed(what.into()), Effect::Unknown))
+fn malformed(what: impl Into<String>) -> Failure {
+    failure(Cause::Malformed(what.into()), Effect::Unknown)
 }
 
 fn failure(cause: Cause, effect: Effect) -> Failure {

@@ -44,7 +44,7 @@ pub(crate) async fn put(core: &Arc<Core>, key: &Key, payload: Payload, options: 
     match core.single.put(call, payload.into_segments(), &options.mode).await {
         Ok((found, _)) => {
             let etag = found.etag().and_then(meta::etag).ok_or_else(|| unknown("it had no etag"))?;
-            Ok(PutResult { etag, size, version: meta::version(&found) })
+            Ok(PutResult { etag, size, version: core.kept(meta::version(&found)) })
         }
         Err(failure) => match id {
             Some(id) if is_refused(&failure) && failure.effect == Effect::Unknown => {

@@ -22,7 +22,11 @@ pub(crate) async fn rename(core: &Arc<Core>, from: &Key, to: &Key, mut options: 
         None => head::head(core, from, HeadOptions::new()).await?.meta.etag,
     };
     let asked = options.if_source_match.replace(etag.clone()).is_some();
-    let copied = copy::copy(core, from, to, options).await.map_err(|error| match error.kind() {
+    let copied = match asked {
+        true => copy::copy(core, from, to, options).await,
+        false => copy::copy_seen(core, from, to, options).await,
+    };
+    let copied = copied.map_err(|error| match error.kind() {
         // Nobody asked for this very version; between the HEAD and the copy another one was written.
         ErrorKind::PreconditionFailed if !asked => error
             .with_kind(ErrorKind::Conflict)

@@ -141,6 +141,8 @@ pub(crate) struct Profile {
     pub(crate) max_object_size: u64,
     /// Whether its buckets have versions; a `No` is for the whole service.
     pub(crate) versions: Support,
+    /// It copies only the version of a source that `x-amz-copy-source-if-match` names. Others copy what there is.
+    pub(crate) source_condition: bool,
 }
 
 impl Profile {
@@ -153,6 +155,7 @@ impl Profile {
         region: "us-east-1",
         max_object_size: 5 * TIB,
         versions: Support::Unprobed,
+        source_condition: false,
     };
 
     pub(crate) fn of(service: Option<Service>) -> Self {
@@ -162,9 +165,10 @@ impl Profile {
                 conditions: [Support::Yes, Support::Yes, Support::Yes, Support::Yes, Support::Yes, Support::Unprobed],
                 checksum: Some(Some(Checksum::Crc64Nvme)),
                 max_object_size: ALL_PARTS,
+                source_condition: true,
                 ..unknown
             },
-            Some(Service::Minio) => Self { checksum: Some(Some(Checksum::Crc32c)), ..unknown },
+            Some(Service::Minio) => Self { checksum: Some(Some(Checksum::Crc32c)), source_condition: true, ..unknown },
             // "All parts except the last one must be the same size" (R2, "Multipart upload").
             Some(Service::R2) => Self {
                 conditions: [Support::Yes, Support::Yes, Support::Yes, Support::Yes, Support::No, Support::No],
@@ -172,6 +176,7 @@ impl Profile {
                 equal_parts: true,
                 region: "auto",
                 versions: Support::No,
+                source_condition: true,
                 ..unknown
             },
             Some(Service::Garage) => Self {

@@ -121,7 +121,7 @@ pub(crate) async fn complete(core: &Core, upload: &Upload, parts: &[Part], size:
     let began = Began::now();
     match core.client.send(request.body(vec![upload.document(parts).into()])).await {
         Ok(answer) => {
-            let version = copy::version(&answer.headers);
+            let version = core.kept(copy::version(&answer.headers));
             match copy::etag(&document(answer), "CompleteMultipartUploadResult") {
                 Ok(etag) => Ok(PutResult { etag, size, version }),
                 Err(_) => settle(core, &upload.name, &upload.mark, &upload.mode, began).await,

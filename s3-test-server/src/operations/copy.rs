@@ -52,7 +52,9 @@ impl Operations {
         let (object, versioned) = self.store.bucket(&source.bucket, |bucket| {
             Ok((read::find(bucket, &source.key, source.version.as_deref())?, bucket.versioning != Versioning::Never))
         })?;
-        conditions::check_source(&request.headers, Validators { etag: &object.etag, modified: object.modified })?;
+        if self.options.conditions.copy_source {
+            conditions::check_source(&request.headers, Validators { etag: &object.etag, modified: object.modified })?;
+        }
         let version = versioned.then(|| object.version_id().to_owned());
         Ok(Found { object, version, source })
     }

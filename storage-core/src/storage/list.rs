@@ -55,6 +55,7 @@ impl Storage {
 
     /// A listing page by page, each with the token that goes on after it. One request a page.
     pub async fn pages(&self, mut options: ListOptions) -> Result<Pages> {
+        options.prefix = self.checked_prefix(Operation::List, options.prefix)?;
         let limit = options.limit;
         let wanted = options.page_size.unwrap_or(PAGE_SIZE).max(1);
         options.page_size =

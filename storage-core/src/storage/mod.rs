@@ -96,6 +96,7 @@ impl Storage {
     /// good a root as any (rule S07). Fails with `InvalidKey`.
     pub fn sub(&self, prefix: impl IntoPrefix) -> Result<Self> {
         let mut prefix = prefix.into_prefix()?;
+        self.takes("prefix", prefix.as_str())?;
         if !prefix.is_level() {
             prefix = Prefix::new(format!("{prefix}/"))?;
         }
@@ -190,23 +191,27 @@ impl Storage {
 
     /// A prefix that an operation is for, checked before any I/O.
     fn checked_prefix(&self, operation: Operation, prefix: impl IntoPrefix) -> Result<Prefix> {
-        prefix.into_prefix().map_err(|error| self.context(error, operation, None))
+        let fitting = || {
+            let prefix = prefix.into_prefix()?;
+            self.takes("prefix", prefix.as_str()).map(|()| prefix)
+        };
+        fitting().map_err(|error| self.context(error, operation, None))
     }
 
     /// A key that is one, and no longer than this root takes.
     fn fitting(&self, key: impl IntoKey) -> Result<Key> {
         let key = key.into_key()?;
-        let most = self.max_key_len();
-        let length = key.as_str().len();
-        if length > most {
-            return Err(Error::new(
-                ErrorKind::InvalidKey,
-                format!("the key has {length} bytes, this root takes {most}"),
-            )
-            .with_key(key.as_str())
-            .with_help("the root's own prefix counts too"));
+        self.takes("key", key.as_str()).map(|()| key)
+    }
+
+    /// Whether what is to be a key or its beginning is no longer than this root takes (rules K03, K14).
+    fn takes(&self, what: &str, text: &str) -> Result<()> {
+        let (length, most) = (text.len(), self.max_key_len());
+        if length <= most {
+            return Ok(());
         }
-        Ok(key)
+        let message = format!("the {what} has {length} bytes, this root takes {most}");
+        Err(Error::new(ErrorKind::InvalidKey, message).with_key(text).with_help("the root's own prefix counts too"))
     }
 
     /// A key as the whole has it.

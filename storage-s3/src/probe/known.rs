@@ -149,6 +149,11 @@ impl Known {
         }
     }
 
+    /// Whether these credentials may not try the condition here, so that a no says nothing of the service.
+    pub(crate) fn is_denied(&self, condition: Condition) -> bool {
+        self.denied[condition as usize].get().is_some()
+    }
+
     /// Lets a probe find out, unless one has; callers at the same time wait for one.
     pub(super) async fn find<F>(&self, condition: Condition, probe: impl FnOnce() -> F) -> Result<()>
     where
@@ -222,6 +227,11 @@ impl Known {
 
     pub(crate) fn set_names_encoded(&self, encoded: bool) {
         self.found.names_encoded.get_or_init(|| encoded);
+    }
+
+    /// Whether a copy of one version of its source can rest on the service alone.
+    pub(crate) fn source_condition(&self) -> bool {
+        self.profile.source_condition
     }
 
     /// Whether the bucket keeps versions, as far as it is known.

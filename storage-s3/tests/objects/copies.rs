@@ -1,10 +1,11 @@
 //! Rules X: copies and moves inside the bucket.
 
-use s3_test_server::{Fault, FaultAction};
+use s3_test_server::{Conditions, Fault, FaultAction, ServerOptions};
 use std::time::Duration;
 
 use crate::hosting::{BUCKET, Host, kind, pattern};
 use storage_core::{Attributes, CopyOptions, ETag, ErrorKind, PutOptions};
+use storage_s3::Service;
 
 /// X01, X03, S13: one request; the answer equals a head of the destination.
 #[tokio::test]
@@ -53,6 +54,28 @@ async fn conditions_of_a_copy() {
     assert_eq!(kind(host.root.copy_with("a", "b", stale).await), ErrorKind::PreconditionFailed);
     host.root.copy_with("a", "d", create.if_source_match(etag)).await.unwrap();
     assert_eq!(host.root.text("b").await.unwrap(), "theirs");
+}
+
+/// X03: a service that copies whatever there is does not lead to a copy of another version than the one asked for; the
+/// HEAD is not made where the service is known.
+#[tokio::test]
+async fn a_source_condition_holds_where_it_is_ignored() {
+    let ignoring = ServerOptions::new().conditions(Conditions { copy_source: false, ..Conditions::KEPT });
+    let host = Host::with(ignoring, |_| {}).await;
+    let etag = host.root.put("a", "x").await.unwrap().etag;
+    host.root.put("b", "theirs").await.unwrap();
+    let stale = CopyOptions::new().if_source_match(ETag::new("stale"));
+    let (refused, requests) = host.requests(host.root.copy_with("a", "b", stale)).await;
+    assert_eq!((kind(refused), requests), (ErrorKind::PreconditionFailed, vec!["HeadObject"]));
+    assert_eq!(host.root.text("b").await.unwrap(), "theirs");
+    let right = CopyOptions::new().if_source_match(etag.clone());
+    host.root.copy_with("a", "b", right.clone()).await.unwrap();
+    assert_eq!(host.root.text("b").await.unwrap(), "x");
+    let known = Host::with(ServerOptions::new(), |options| options.service = Some(Service::Minio)).await;
+    known.root.put("a", "x").await.unwrap();
+    let (copied, requests) = known.requests(known.root.copy_with("a", "b", right)).await;
+    copied.unwrap();
+    assert_eq!(requests, ["CopyObject"]);
 }
 
 /// X01: an error inside a 200 is no copy; it is repeated, and then told.

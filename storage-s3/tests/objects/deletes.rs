@@ -60,6 +60,28 @@ async fn a_failed_batch_is_told() {
     assert!(failed == 1000 || failed == 500, "{failed}");
 }
 
+/// D03, D04: a service that has no DeleteObjects is asked for each name by itself.
+#[tokio::test]
+async fn without_bulk_deletes_each_name_is_deleted() {
+    let host = Host::new().await;
+    for key in ["p/a", "p/b", "q"] {
+        host.root.put(key, "x").await.unwrap();
+    }
+    for (status, code) in [(501, "NotImplemented"), (405, "MethodNotAllowed")] {
+        let absent = host.server.inject(Fault::status(status, code).on("DeleteObjects"));
+        let refused = host.server.inject(Fault::status(403, "AccessDenied").on("DeleteObject").times(1));
+        let one = host.root.delete_many(["q"]).await.unwrap().remove(0);
+        assert_eq!(kind(one), ErrorKind::PermissionDenied, "{code}");
+        refused.remove();
+        let (all, requests) = host.requests(host.root.delete_many(["p/a", "missing"])).await;
+        assert!(all.unwrap().iter().all(Result::is_ok), "{code}");
+        assert_eq!(requests.iter().filter(|request| **request == "DeleteObject").count(), 2, "{requests:?}");
+        assert_eq!(host.root.delete_prefix("p/").await.unwrap(), if status == 501 { 1 } else { 0 });
+        assert_eq!(host.root.list_all("").await.unwrap().len(), 1);
+        absent.remove();
+    }
+}
+
 /// D04: everything under a prefix, markers and names that are no keys too, and nothing beside it; it can be repeated.
 #[tokio::test]
 async fn a_prefix_is_emptied() {
