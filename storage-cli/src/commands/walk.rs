@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::StreamExt as _;
 use serde_json::json;
-use storage::Error;
+use storage::{Error, ObjectMeta};
 use storage_source::{Outcome, SourceFile, Walk, WalkItem, WalkItems};
 
 use super::filter::FilterArgs;
@@ -80,17 +80,21 @@ async fn show_all(items: &mut WalkItems, progress: &Progress, output: &mut Outpu
 fn show(item: &WalkItem, fingerprint: &str, output: &mut Output) -> Result<(), Failure> {
     let Some(meta) = item.file.known() else { return Ok(()) };
     if output.is_json() {
-        return output.object(&json!({
-            "key": item.path,
-            "uri": item.file.uri(),
-            "size": meta.size,
-            "etag": meta.etag,
-            "fingerprint": fingerprint,
-            "modified": timestamp(meta.last_modified),
-            "content_type": item.file.content_type_by_name(),
-        }));
+        return output.object(&object(item, &meta, fingerprint));
     }
     output.row(&[Cell::Size(Some(meta.size)), Cell::Time(Some(meta.last_modified)), Cell::Text(item.path.as_str(), 0)])
+}
+
+fn object(item: &WalkItem, meta: &ObjectMeta, fingerprint: &str) -> serde_json::Value {
+    json!({
+        "key": item.path,
+        "uri": item.file.uri(),
+        "size": meta.size,
+        "etag": meta.etag,
+        "fingerprint": fingerprint,
+        "modified": timestamp(meta.last_modified),
+        "content_type": item.file.content_type_by_name(),
+    })
 }
 
 /// The error of a place that is no level: it is an object, or not there.
@@ -98,4 +102,83 @@ async fn nothing_under(place: &Place) -> Result<(), Failure> {
     SourceFile::at(&place.storage, place.key()?).await?;
     let message = format!("{} is an object: there is nothing under it", place.written);
     Err(Error::invalid_input(message).with_help("look at it with storage stat").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream::TryStreamExt as _;
+    use s3_test_server::{S3Server, ServerOptions};
+    use serde_json::json;
+    use storage::{Location, OpenOptions, Settings, Storage};
+    use storage_source::{Filter, Walk};
+
+    use super::object;
+
+    const KEYS: [&str; 12] = [
+        "a-b/x.md",
+        "a.md",
+        "a/b",
+        "a/b.md",
+        "a/b/c.md",
+        "a0.MD",
+        "b #?%/x&y=z.tar.gz",
+        "node_modules/x/index.js",
+        "tmp/cache/1.md",
+        "é/ü.md",
+        "\u{ff5e}.md",
+        "😀/x.md",
+    ];
+
+    /// What `storage walk --json` prints, as text, without what may differ between backends.
+    async fn printed(storage: &Storage, filter: &Filter) -> String {
+        let mut items = Walk::new(storage).prefix("in").filter(filter.clone()).items().unwrap();
+        let mut text = String::new();
+        while let Some(item) = items.try_next().await.unwrap() {
+            let mut line = object(&item, &item.file.known().unwrap(), &item.file.fingerprint().await.unwrap());
+            for name in ["uri", "etag", "fingerprint", "modified"] {
+                assert!(line.as_object_mut().unwrap().remove(name).is_some_and(|value| value.is_string()), "{name}");
+            }
+            text += &format!("{line}\n");
+        }
+        text + &json!({ "report": items.report() }).to_string()
+    }
+
+    /// Proves that a walk prints the same bytes in the same order in memory, on a directory and on S3.
+    #[tokio::test]
+    async fn a_walk_prints_the_same_on_every_driver() {
+        let server = S3Server::start(ServerOptions::new()).await.unwrap();
+        server.create_bucket("bucket");
+        let settings = Settings::builder()
+            .set("AWS_ENDPOINT_URL", server.endpoint())
+            .set("AWS_ACCESS_KEY_ID", server.access_key())
+            .set("AWS_SECRET_ACCESS_KEY", server.secret_key())
+            .build()
+            .unwrap();
+        let (registry, options) = (storage::registry(), OpenOptions::new().settings(settings).create(true));
+        let directory = tempfile::tempdir().unwrap();
+        let locations =
+            ["memory://walked".to_owned(), directory.path().display().to_string(), "s3://bucket/root".to_owned()];
+        let mut roots = Vec::new();
+        for location in locations {
+            let root = registry.open(&Location::parse(&location).unwrap(), &options).await.unwrap();
+            for key in KEYS {
+                root.put(format!("in/{key}"), key).await.unwrap();
+            }
+            root.put("in2/beside", "x").await.unwrap();
+            roots.push(root);
+        }
+        for filter in [
+            Filter::new(),
+            Filter::new().extension("md").limit(3),
+            Filter::new().include("a/**").include("*/*.js").max_size(6),
+            Filter::new().exclude("**/cache/**").exclude("node_modules/**").exclude("!**/index.*"),
+            Filter::new().exclude("a*").literal_separator(false),
+        ] {
+            let expected = printed(&roots[0], &filter).await;
+            assert!(expected.lines().count() > 2, "{expected}");
+            for root in &roots[1..] {
+                assert_eq!(printed(root, &filter).await, expected, "{} {filter:?}", root.name());
+            }
+        }
+    }
 }
