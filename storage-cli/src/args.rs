@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use storage::PresignMethod;
 
 use crate::commands::add::AddArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::walk::WalkArgs;
 
 /// One contract for storage: directories, memory, S3 buckets and whatever else this build has drivers for.
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     },
     /// Hold places to the storage contract, rule by rule, and tell which rules hold
     Conformance(ConformanceArgs),
+    /// Find out why a place does not work: settings, network, credentials, rights, one by one, each with what to do
+    Doctor(DoctorArgs),
     /// Print a URL that does one thing with an object for whoever holds it
     Presign(PresignArgs),
     /// Start an S3 server in memory, on this machine alone, to try things with

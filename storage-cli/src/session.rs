@@ -64,6 +64,10 @@ impl Session {
         Ok(if below.is_empty() { location } else { location.join(below) })
     }
 
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
     }

@@ -27,6 +27,7 @@ mod attributes;
 mod blocking;
 mod clear;
 mod commit;
+pub mod diagnose;
 mod driver;
 mod errors;
 mod folding;

@@ -70,6 +70,7 @@ mod copy_parts;
 mod core;
 mod delete;
 mod delete_many;
+pub mod diagnose;
 mod driver;
 mod encoding;
 mod errors;

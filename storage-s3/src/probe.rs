@@ -14,7 +14,7 @@ use storage_core::{Capabilities, ETagKind, Error, ErrorKind, MAX_KEY_LEN, Result
 use crate::core::Core;
 use crate::options::Credentials;
 
-pub(crate) use bucket::{check, create_bucket};
+pub(crate) use bucket::{check, create_bucket, one_name, versions};
 pub(crate) use known::{Condition, Known};
 
 /// Fails with `Unsupported` unless the service keeps the condition; asks it where that is not known, once for the life of
@@ -72,7 +72,7 @@ pub(crate) async fn probe(core: &Arc<Core>) -> Result<Capabilities> {
         core.known.set_checksum(trial::checksum(core).await?);
     }
     if core.known.versions() == Support::Unprobed
-        && let Some(versions) = bucket::versions(core).await
+        && let Some(versions) = versions(core).await
     {
         core.known.set_versions(versions);
     }

@@ -37,6 +37,15 @@ impl S3 {
         Ok(Self { core: Arc::new(self.core.under(prefix)?) })
     }
 
+    /// The backend of what was prepared already.
+    pub(crate) fn of(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
     /// What every key stands behind in the bucket: empty, or ending in `/`.
     pub(crate) fn prefix(&self) -> &str {
         &self.core.root

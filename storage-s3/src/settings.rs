@@ -14,12 +14,12 @@ use crate::options::{
 };
 use crate::service::Service;
 
-const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
-const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
-const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+pub(crate) const ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+pub(crate) const SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+pub(crate) const SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 
 /// What the credential chain reads, by the names of the AWS tools.
-const CHAIN: [&str; 22] = [
+pub(crate) const CHAIN: [&str; 22] = [
     "AWS_CONFIG_FILE",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -45,7 +45,7 @@ const CHAIN: [&str; 22] = [
 ];
 
 /// The names of this driver's own settings, all without a secret.
-const OWN: [&str; 20] = [
+pub(crate) const OWN: [&str; 20] = [
     "STORAGE_S3_ADDRESSING",
     "STORAGE_S3_ANONYMOUS",
     "STORAGE_S3_ANSWER_TIMEOUT",

@@ -32,6 +32,8 @@
 pub use storage_core::*;
 
 #[cfg(feature = "local")]
+pub use storage_local as local;
+#[cfg(feature = "local")]
 pub use storage_local::{Durability, Local, LocalDriver, LocalOptions};
 #[cfg(feature = "memory")]
 pub use storage_memory::{Memory, MemoryDriver, Stores};

@@ -3,6 +3,7 @@
 pub(crate) mod add;
 mod cat;
 mod conformance;
+pub(crate) mod doctor;
 pub(crate) mod filter;
 mod ls;
 mod presign;
@@ -32,6 +33,7 @@ pub(crate) async fn run(command: Command, session: &Session, output: &mut Output
         Command::Cp(args) => transfer::run(args, transfer::Kind::Copy, session, output).await,
         Command::Mv(args) => transfer::run(args, transfer::Kind::Move, session, output).await,
         Command::Conformance(args) => conformance::run(args, session, output).await,
+        Command::Doctor(args) => doctor::run(args, session, output).await,
         Command::Rm(args) => rm::run(args, session, output).await,
         Command::Presign(args) => presign::run(args, session, output).await,
         #[cfg(feature = "s3-server")]

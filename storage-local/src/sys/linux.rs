@@ -22,15 +22,17 @@ const NO_EXCHANGE: [u32; 8] = [
     0x5346_414f, // AFS
 ];
 
-/// Whether the kernel has `openat2` (5.6), nothing forbids it, and the file system can exchange names.
-pub(super) fn works(root: BorrowedFd<'_>) -> bool {
+/// Why these calls cannot be used, if they cannot: the kernel has no `openat2` (5.6), something forbids it, or the file
+/// system cannot exchange names.
+pub(super) fn obstacle(root: BorrowedFd<'_>) -> Option<&'static str> {
     // The numbers have 32 bits, whatever the field has.
     if fstatfs(root).is_ok_and(|stat| NO_EXCHANGE.contains(&(stat.f_type as u32))) {
-        return false;
+        return Some("the file system cannot exchange two names");
     }
     let tried = open_beneath(root, ".", OFlags::DIRECTORY | OFlags::CLOEXEC);
     // Whatever else fails, such as too many open files, passes, or fails the operation that comes next.
-    !matches!(tried, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL))
+    let lacking = matches!(tried, Err(Errno::NOSYS | Errno::PERM | Errno::INVAL));
+    lacking.then_some("the kernel lacks openat2, or something forbids it")
 }
 
 pub(super) fn open_beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd> {

@@ -24,11 +24,22 @@ impl Sys {
     /// The best that this system has, unless only the portable calls are wanted.
     pub(crate) fn choose(portable: bool, root: BorrowedFd<'_>) -> Self {
         #[cfg(target_os = "linux")]
-        if !portable && linux::works(root) {
+        if !portable && linux::obstacle(root).is_none() {
             return Self::Linux;
         }
         let _ = (portable, root);
         Self::Portable
+    }
+
+    /// Why the best calls cannot be used under a root, if they cannot.
+    pub(crate) fn obstacle(root: BorrowedFd<'_>) -> Option<&'static str> {
+        #[cfg(target_os = "linux")]
+        return linux::obstacle(root);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = root;
+            Some("only Linux has others")
+        }
     }
 
     /// Opens a path beneath `root`, following symbolic links as long as they stay beneath it; `XDEV` where one leads

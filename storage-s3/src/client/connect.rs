@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::failure::Cause;
 use super::place::Place;
@@ -68,13 +69,19 @@ impl Connector {
     }
 
     async fn open(&self, place: &Place, proxy: Option<&Proxy>) -> Result<Stream, Cause> {
-        let mut tcp = match proxy {
-            Some(proxy) => dial(&proxy.host, proxy.port).await?,
-            None => dial(&place.host, place.port).await?,
-        };
-        if !place.https {
-            return Ok(Stream::plain(tcp));
+        let tcp = dial(&resolve(place, proxy).await?).await?;
+        match place.https {
+            true => Ok(Stream::tls(self.secure(tcp, place, proxy).await?)),
+            false => Ok(Stream::plain(tcp)),
         }
+    }
+
+    async fn secure(
+        &self,
+        mut tcp: TcpStream,
+        place: &Place,
+        proxy: Option<&Proxy>,
+    ) -> Result<TlsStream<TcpStream>, Cause> {
         if proxy.is_some() {
             tunnel(&mut tcp, place).await?;
         }
@@ -82,8 +89,17 @@ impl Connector {
             return Err(Cause::Tls("TLS was not prepared".into()));
         };
         let name = ServerName::try_from(place.host.clone()).map_err(|error| Cause::Tls(error.into()))?;
-        let stream = tls.connect(name, tcp).await.map_err(handshake)?;
-        Ok(Stream::tls(stream))
+        tls.connect(name, tcp).await.map_err(handshake)
+    }
+
+    /// The addresses of what is connected to: the proxy, else the host itself.
+    pub(crate) async fn look_up(&self, place: &Place) -> Result<Vec<SocketAddr>, Cause> {
+        resolve(place, self.proxy.as_ref()).await
+    }
+
+    /// TLS on a connection that was made to one of these addresses, through the proxy if there is one.
+    pub(crate) async fn shake_hands(&self, tcp: TcpStream, place: &Place) -> Result<TlsStream<TcpStream>, Cause> {
+        self.secure(tcp, place, self.proxy.as_ref()).await
     }
 }
 
@@ -120,8 +136,13 @@ impl Proxy {
     }
 }
 
-async fn dial(host: &str, port: u16) -> Result<TcpStream, Cause> {
-    let addresses = addresses(host, port).await.map_err(Cause::Resolve)?;
+async fn resolve(place: &Place, proxy: Option<&Proxy>) -> Result<Vec<SocketAddr>, Cause> {
+    let (host, port) = proxy.map_or((&place.host, place.port), |proxy| (&proxy.host, proxy.port));
+    addresses(host, port).await.map_err(Cause::Resolve)
+}
+
+/// Connects to the first of these addresses that answers.
+pub(crate) async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Cause> {
     let tcp = first_of(addresses).await.map_err(Cause::Connect)?;
     tcp.set_nodelay(true).map_err(Cause::Connect)?;
     Ok(tcp)
@@ -136,9 +157,9 @@ async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Tries addresses in their order, each one beside those that have not answered yet.
-async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+async fn first_of(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let mut waiting = addresses.into_iter();
+    let mut waiting = addresses.iter().copied();
     let mut trying = FuturesUnordered::new();
     loop {
         trying.extend(waiting.next().map(TcpStream::connect));

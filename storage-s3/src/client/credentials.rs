@@ -60,6 +60,19 @@ impl Provider {
         }
     }
 
+    /// Who asks, once the keys are there; `None` is nobody.
+    pub(crate) async fn identity(&self) -> Result<Option<Identity>, Cause> {
+        let keys = match self.at_hand() {
+            Some(keys) => keys,
+            None => Some(self.load().await?),
+        };
+        let (source, end) = match self {
+            Self::Chain(chain) => chain.origin(),
+            _ => (None, None),
+        };
+        Ok(keys.map(|keys| Identity { access_key_id: keys.access_key_id().to_owned(), source, end }))
+    }
+
     /// Fetches the keys.
     pub(crate) async fn load(&self) -> Result<Arc<Keys>, Cause> {
         match self {
@@ -68,6 +81,16 @@ impl Provider {
             Self::Chain(chain) => chain.load().await,
         }
     }
+}
+
+/// Whose keys requests are signed with; no secret.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) access_key_id: String,
+    /// Which source of the machine gave the keys; `None` where the caller did.
+    pub(crate) source: Option<&'static str>,
+    /// When they end, where that is known.
+    pub(crate) end: Option<SystemTime>,
 }
 
 type Source = Box<dyn ProvideCredentialDyn<Credential = Credential>>;
@@ -83,6 +106,7 @@ pub(crate) struct Chain {
 
 struct Cached {
     keys: Arc<Keys>,
+    source: &'static str,
     end: Option<SystemTime>,
 }
 
@@ -123,6 +147,12 @@ impl Chain {
         cached.as_ref().filter(good).map(|cached| cached.keys.clone())
     }
 
+    /// Which source gave the keys that were fetched last, and when they end.
+    fn origin(&self) -> (Option<&'static str>, Option<SystemTime>) {
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.as_ref().map_or((None, None), |cached| (Some(cached.source), cached.end))
+    }
+
     async fn load(&self) -> Result<Arc<Keys>, Cause> {
         let _fetching = self.fetching.lock().await;
         if let Some(keys) = self.cached(EARLY) {
@@ -142,7 +172,7 @@ impl Chain {
         let mut tried = Vec::new();
         for (name, source) in &self.sources {
             match source.provide_credential_dyn(&self.context).await {
-                Ok(Some(credential)) => match keys(credential) {
+                Ok(Some(credential)) => match keys(credential, name) {
                     Some(cached) => return Ok(cached),
                     None => tried.push(format!("{name} (its keys are not complete)")),
                 },
@@ -154,12 +184,12 @@ impl Chain {
     }
 }
 
-fn keys(credential: Credential) -> Option<Cached> {
+fn keys(credential: Credential, source: &'static str) -> Option<Cached> {
     if credential.access_key_id.is_empty() || credential.secret_access_key.is_empty() {
         return None;
     }
     let end = credential.expires_in.map(|end| end.as_system_time());
     let token = credential.session_token.as_deref();
     let keys = Keys::new(credential.access_key_id, credential.secret_access_key, token)?;
-    Some(Cached { keys: Arc::new(keys), end })
+    Some(Cached { keys: Arc::new(keys), source, end })
 }

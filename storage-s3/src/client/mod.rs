@@ -26,10 +26,12 @@ mod watch;
 mod tests;
 
 pub(crate) use answer::{Answer, AnswerBody};
+pub(crate) use connect::{Connector, dial};
+pub(crate) use credentials::Identity;
 pub(crate) use document::also;
 pub(crate) use encode::path as encode_path;
 pub(crate) use failure::{Cause, Effect, Failure, ServiceError};
-pub(crate) use place::{in_path as addressed_in_path, url as endpoint_url};
+pub(crate) use place::{Place, in_path as addressed_in_path, url as endpoint_url};
 pub(crate) use request::{Expect, Request, Target};
 
 use std::sync::Arc;
@@ -41,9 +43,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::options::{PayloadSigning, Retries, S3Options, Timeouts};
 use attempt::{Attempt, Failed};
-use connect::Connector;
 use credentials::Provider;
-use place::{Endpoint, Place};
+use place::Endpoint;
 use pool::Pool;
 use region::Whereabouts;
 use retry::{Budget, Course};
@@ -102,6 +103,21 @@ impl Client {
     /// Sends a request without repeating it, save to the region that the service names.
     pub(crate) async fn send_once(&self, request: Request) -> Result<Answer, Failure> {
         self.inner.send(&request, Retries { attempts: 1, ..self.inner.retries }).await
+    }
+
+    /// Where requests go now: the service may have named another region than the options did.
+    pub(crate) fn place(&self) -> Arc<Place> {
+        self.inner.whereabouts.place()
+    }
+
+    /// How connections are made.
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.inner.connector
+    }
+
+    /// Whose keys requests are signed with; `None` is nobody.
+    pub(crate) async fn identity(&self) -> Result<Option<Identity>, Cause> {
+        self.inner.provider.identity().await
     }
 
     /// A URL by which its holder can make the request for a while, without keys. Its headers must be sent as they are

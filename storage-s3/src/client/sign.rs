@@ -40,6 +40,10 @@ impl Keys {
         HeaderValue::from_str(&access_key_id).ok()?;
         Some(Self { access_key_id, secret_access_key, session_token })
     }
+
+    pub(crate) fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
 }
 
 impl fmt::Debug for Keys {

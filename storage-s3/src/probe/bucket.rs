@@ -19,7 +19,8 @@ pub(super) async fn reach(core: &Core) -> Result<()> {
     judge(core, core.client.send(one_name(core)).await)
 }
 
-fn one_name(core: &Core) -> Request {
+/// The question of the check.
+pub(crate) fn one_name(core: &Core) -> Request {
     core.request("ListObjectsV2", Method::GET, Target::Bucket, Expect::Document("ListBucketResult"))
         .query("list-type", "2")
         .query("max-keys", "1")
@@ -34,7 +35,7 @@ fn judge(core: &Core, answer: Result<Answer, Failure>) -> Result<()> {
 }
 
 /// Whether the bucket keeps versions; `None` where that is not told. One request (S3 API, "GetBucketVersioning").
-pub(super) async fn versions(core: &Core) -> Option<bool> {
+pub(crate) async fn versions(core: &Core) -> Option<bool> {
     let expect = Expect::Document("VersioningConfiguration");
     let request = core.request("GetBucketVersioning", Method::GET, Target::Bucket, expect).query("versioning", "");
     let AnswerBody::Document(document) = core.client.send(request).await.ok()?.body else {

@@ -1,0 +1,150 @@
+//! What this user may do in a place, one right after the other, through the handle that a host has.
+
+use std::time::{Duration, Instant};
+
+use futures::stream::TryStreamExt as _;
+use storage::diagnosis::{Examination, Finding};
+use storage::{Entry, Error, ErrorKind, GetOptions, Key, ListOptions, PutOptions, Result, Storage, Support};
+
+use super::scratch::{OBJECT, Scratch};
+
+/// The longest that one step may take.
+pub(super) const STEP: Duration = Duration::from_secs(10);
+
+/// What is tried first of writing.
+pub(super) const MAIN: [&str; 2] = ["write", "read"];
+
+/// What is tried last.
+pub(super) const LAST: [&str; 2] = ["latency", "delete"];
+
+/// What every place is tried for.
+pub(super) const ALL: [&str; 6] = ["open", "list", "write", "read", "latency", "delete"];
+
+/// So many small requests are timed.
+const TIMED: usize = 10;
+
+/// A median that is longer is worth a note.
+const SLOW: Duration = Duration::from_secs(1);
+
+const CONTENT: &str = "storage doctor";
+
+/// What is tried on a place.
+pub(super) struct Rights {
+    pub(super) root: Storage,
+}
+
+impl Rights {
+    pub(super) async fn list(&self, exam: &mut Examination<'_>) {
+        let listed = async {
+            self.first().await?;
+            Ok("allowed".to_owned())
+        };
+        exam.check("list", listed).await;
+    }
+
+    /// What can be tried without writing.
+    pub(super) async fn of_reader(&self, exam: &mut Examination<'_>) {
+        if let Some(key) = self.read_any(exam).await {
+            latency(&self.root, key.as_str(), exam).await;
+        } else {
+            exam.skip(&["latency"], "there is nothing to time requests on");
+        }
+        exam.skip(&["write", "delete"], "left out by --read-only");
+    }
+
+    /// Writes an object and reads it. Says whether it was written; where not, reading is tried on what is there.
+    pub(super) async fn write(&self, scratch: &Scratch, exam: &mut Examination<'_>) -> bool {
+        let written = async {
+            scratch.to_write().put(OBJECT, CONTENT).await?;
+            Ok("allowed".to_owned())
+        };
+        if !exam.check("write", written).await {
+            self.read_any(exam).await;
+            return false;
+        }
+        let read = async {
+            match scratch.to_write().text(OBJECT).await? {
+                text if text == CONTENT => Ok("allowed, and what was written comes back".to_owned()),
+                _ => Err(Error::new(ErrorKind::Corrupted, "what was written comes back changed")
+                    .with_help("look at what is between this machine and the place")),
+            }
+        };
+        exam.check("read", read).await;
+        true
+    }
+
+    /// Whether a create-only write leaves alone what is there, for places whose driver keeps that itself.
+    pub(super) async fn conditions(&self, scratch: &Scratch, exam: &mut Examination<'_>) {
+        if self.root.capabilities().put_create_only != Support::Yes {
+            return;
+        }
+        let kept = async {
+            let options = PutOptions::new().create_only();
+            match scratch.to_write().put_with(OBJECT, CONTENT, options).await {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok("kept".to_owned()),
+                Err(error) => Err(error),
+                Ok(_) => Err(Error::new(ErrorKind::Other, "an object that is there was written over")
+                    .with_help("do not rely on locks in this place")),
+            }
+        };
+        exam.check("create-only put", kept).await;
+    }
+
+    /// Times small requests, and deletes.
+    pub(super) async fn finish(&self, scratch: &Scratch, exam: &mut Examination<'_>) {
+        latency(scratch.to_write(), OBJECT, exam).await;
+        let deleted = async {
+            scratch.to_write().delete(OBJECT).await?;
+            match scratch.to_write().exists(OBJECT).await {
+                Ok(true) => Err(Error::new(ErrorKind::Other, "what was deleted is there still")
+                    .with_help("look at what stands between this machine and the place")),
+                // Who may not read cannot look.
+                Ok(false) | Err(_) => Ok("allowed".to_owned()),
+            }
+        };
+        exam.check("delete", deleted).await;
+    }
+
+    /// Opens the first object that there is.
+    async fn read_any(&self, exam: &mut Examination<'_>) -> Option<Key> {
+        let first = tokio::time::timeout(STEP, self.first()).await;
+        let Ok(Ok(Some(key))) = first else {
+            exam.skip(&["read"], "no object is listed that could be read");
+            return None;
+        };
+        let read = async {
+            self.root.get(key.as_str(), GetOptions::new()).await?;
+            Ok(format!("allowed: {:?}", key.as_str()))
+        };
+        exam.check("read", read).await.then_some(key)
+    }
+
+    async fn first(&self) -> Result<Option<Key>> {
+        let entry = self.root.list(ListOptions::new().limit(1)).await?.try_next().await?;
+        Ok(entry.and_then(|entry| match entry {
+            Entry::Object(object) => Some(object.key),
+            _ => None,
+        }))
+    }
+}
+
+/// Asks for the head of an object several times, one after the other.
+async fn latency(storage: &Storage, key: &str, exam: &mut Examination<'_>) {
+    let timed = async {
+        let mut times = Vec::with_capacity(TIMED);
+        for _ in 0..TIMED {
+            let start = Instant::now();
+            storage.head(key).await?;
+            times.push(start.elapsed());
+        }
+        times.sort();
+        Ok((times[TIMED / 2], times[TIMED - 1]))
+    };
+    let Some((median, worst)) = exam.run("latency", STEP, timed).await else { return };
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let seen = format!("{TIMED} heads: median {:.2} ms, worst {:.2} ms", millis(median), millis(worst));
+    exam.add(match median > SLOW {
+        true => Finding::note("latency", seen, "use a place that is nearer, or look at what slows the way there"),
+        false => Finding::good("latency", seen),
+    });
+}

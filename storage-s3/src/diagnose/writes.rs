@@ -1,0 +1,150 @@
+//! What only the protocol has: uploads in parts, request by request, and whether conditional writes are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage_core::diagnosis::{Examination, Finding};
+use storage_core::{Attributes, Error, ErrorKind, PutMode, Result, Support};
+
+use super::Patient;
+use crate::core::Core;
+use crate::options::{ConditionPolicy, S3Options};
+use crate::probe::{self, Condition};
+use crate::upload::{self, Part, Upload};
+
+/// The steps of an upload in parts, each of which a caller may be denied.
+pub const UPLOADS: [&str; 4] = ["begin an upload", "upload a part", "complete an upload", "abort an upload"];
+
+/// The conditional writes that a service may keep or not; uploads are streaming writes that end in parts.
+pub const CONDITIONS: [&str; 6] =
+    ["create-only put", "if-match put", "create-only upload", "if-match upload", "create-only copy", "if-match delete"];
+
+/// The longest that one request may take, with its repetition.
+const STEP: Duration = Duration::from_secs(10);
+
+/// What a part holds.
+const CONTENT: &[u8] = b"storage doctor";
+
+/// The longest that the probe of one condition may take: about seventy requests, eight at a time.
+const PROBE: Duration = Duration::from_secs(20);
+
+impl Patient {
+    /// Tries an upload in parts under the patient's own prefix: begins, fills, completes and aborts. Seven requests; one
+    /// object stays under the key `upload`, and an upload that may not be aborted is completed under the same.
+    pub async fn uploads(&self, exam: &mut Examination<'_>) {
+        let core = &self.core;
+        let [begin, part, complete, abort] = UPLOADS;
+        let Some(mut kept) = exam.run(begin, STEP, Begun::new(core)).await else {
+            return exam.skip(&[part, complete, abort], "no upload can be begun");
+        };
+        exam.add(Finding::good(begin, "allowed"));
+        let filled = kept.fill();
+        let Some(parts) = exam.run(part, STEP, filled).await else {
+            exam.skip(&[complete], "no part can be uploaded");
+            return self.abort(kept, exam).await;
+        };
+        exam.add(Finding::good(part, "allowed"));
+        exam.check(complete, kept.complete(&parts)).await;
+        if let Some(other) = exam.run(abort, STEP, Begun::new(core)).await {
+            self.abort(other, exam).await;
+        }
+    }
+
+    async fn abort(&self, mut begun: Begun, exam: &mut Examination<'_>) {
+        if !exam.check(UPLOADS[3], begun.abort()).await
+            && let Ok(parts) = begun.fill().await
+        {
+            // An upload that nobody can abort is paid for until somebody does: an object can be deleted.
+            let _ = begun.complete(&parts).await;
+        }
+    }
+
+    /// Asks the service whether it keeps each of the conditional writes, whatever settings and its profile say, and compares
+    /// the two: one that is promised and not kept breaks locks in silence. About four hundred requests, under the patient's
+    /// own prefix; what they make is removed.
+    pub async fn conditions(&self, exam: &mut Examination<'_>) {
+        let options = S3Options { conditions: ConditionPolicy::Probe, ..self.core.options.clone() };
+        let probed = match Core::new(options) {
+            Ok(core) => Arc::new(core),
+            Err(error) => return exam.add(Finding::failed(CONDITIONS[0], &error)),
+        };
+        for (name, condition) in CONDITIONS.into_iter().zip(Condition::ALL) {
+            let asked = async { Ok(probe::require(&probed, condition).await) };
+            if let Some(asked) = exam.run(name, PROBE, asked).await {
+                exam.add(self.judged(name, condition, asked, &probed));
+            }
+        }
+    }
+
+    fn judged(&self, name: &'static str, condition: Condition, asked: Result<()>, probed: &Core) -> Finding {
+        let promised = self.core.known.support(condition);
+        let error = match (asked, promised) {
+            (Ok(()), Support::No) => {
+                return Finding::note(
+                    name,
+                    "kept, but not trusted by the settings",
+                    "see STORAGE_S3_CONDITIONS and STORAGE_S3_SERVICE",
+                );
+            }
+            (Ok(()), _) => return Finding::good(name, "kept"),
+            (Err(error), _) => error,
+        };
+        match error.kind() {
+            ErrorKind::Unsupported if probed.known.is_denied(condition) => {
+                Finding::not_tried(name, error.message().to_owned())
+            }
+            ErrorKind::Unsupported if promised == Support::Yes => Finding::failed(name, &broken_promise(&error)),
+            ErrorKind::Unsupported => Finding::note(
+                name,
+                error.message().to_owned(),
+                "such writes are refused as unsupported: use a service that keeps them where locks or swaps are needed",
+            ),
+            _ => Finding::failed(name, &error),
+        }
+    }
+}
+
+fn broken_promise(error: &Error) -> Error {
+    let message = format!("trusted, and broken in silence: {}", error.message());
+    Error::configuration(message)
+        .with_help("set STORAGE_S3_CONDITIONS=probe, and STORAGE_S3_SERVICE to what the service is, or remove them")
+}
+
+/// An upload that was begun; one that is dropped before it has ended is discarded.
+struct Begun {
+    core: Arc<Core>,
+    upload: Arc<Upload>,
+    ended: bool,
+}
+
+impl Begun {
+    async fn new(core: &Arc<Core>) -> Result<Self> {
+        let name = format!("{}upload", core.root);
+        let upload = upload::create(core, name, &Attributes::default(), PutMode::Overwrite, None).await?;
+        Ok(Self { core: Arc::clone(core), upload: Arc::new(upload), ended: false })
+    }
+
+    async fn fill(&self) -> Result<Vec<Part>> {
+        Ok(vec![upload::put_part(&self.core, &self.upload, 1, vec![CONTENT.into()]).await?])
+    }
+
+    async fn complete(&mut self, parts: &[Part]) -> Result<String> {
+        upload::complete(&self.core, &self.upload, parts, CONTENT.len() as u64).await?;
+        self.ended = true;
+        Ok("allowed".to_owned())
+    }
+
+    async fn abort(&mut self) -> Result<String> {
+        upload::abort(&self.core, &self.upload).await?;
+        self.ended = true;
+        Ok("allowed".to_owned())
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.ended {
+            upload::abandon(Arc::clone(&self.core), Arc::clone(&self.upload), std::future::ready(()));
+        }
+    }
+}
