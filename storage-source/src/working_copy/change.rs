@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use storage_core::{Error, ErrorKind, Result};
 
 use super::state::{Content, Place, Seen};
-use super::{Commit, WorkingCopy};
+use super::{Commit, WorkingCopy, crash};
 use crate::content::{Algorithm, Hasher};
 
 /// The bytes read at once.
@@ -96,13 +96,17 @@ pub(super) fn journal(file: &Path) -> Option<PathBuf> {
 }
 
 /// Removes what SQLite left beside a file that is to be replaced: taken for the new file's, it would damage that.
-pub(super) fn remove_journals(file: &Path) -> io::Result<()> {
+pub(super) fn remove_journals(place: &Place) -> Result<()> {
     for end in JOURNALS.into_iter().chain(["-shm"]) {
-        match std::fs::remove_file(beside(file, end)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        let journal = beside(&place.file, end);
+        match std::fs::remove_file(&journal) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(place.failed("remove", &journal, error));
+            }
             _ => {}
         }
     }
+    crash::point("journals removed");
     Ok(())
 }
 

@@ -110,10 +110,8 @@ impl WorkingCopy {
     }
 
     async fn committed(&mut self, put: PutResult, looked: Looked) -> Result<Commit> {
-        self.record.base = Some(Version { etag: put.etag.clone(), content: Some(looked.content) });
-        self.record.seen = Some(looked.seen);
-        self.record.sent.clear();
-        self.save().await?;
+        let base = Version { etag: put.etag.clone(), content: Some(looked.content) };
+        self.rebase(base, Some(looked.seen)).await?;
         Ok(Commit::Committed(put))
     }
 
@@ -145,10 +143,7 @@ impl WorkingCopy {
         if !self.record.sent.contains(&content) {
             return Ok(Settled::Theirs(Some(meta)));
         }
-        self.record.base = Some(Version { etag: meta.etag.clone(), content: Some(content) });
-        self.record.seen = None;
-        self.record.sent.clear();
-        self.save().await?;
+        self.rebase(Version { etag: meta.etag.clone(), content: Some(content) }, None).await?;
         Ok(Settled::Ours(PutResult::from(&meta)))
     }
 }

@@ -17,7 +17,7 @@ use storage_core::{Attributes, ETag, Key, ObjectMeta, PutResult, Result, Storage
 
 use lease::Heartbeat;
 pub use lease::{Holder, Lease, Leased};
-use state::{Place, Record};
+use state::{Lock, Place, Record};
 
 /// An object as a local file. A program that needs a real file (SQLite, a graph database) opens [`WorkingCopy::path`]
 /// and changes it; [`WorkingCopy::commit`] writes it back if nobody else has written the object in the meantime.
@@ -79,8 +79,7 @@ pub struct WorkingCopy {
     options: WorkingCopyOptions,
     opened: Opened,
     heartbeat: Option<Heartbeat>,
-    /// Released when it is dropped, and by the system when the process dies.
-    _lock: std::fs::File,
+    _lock: Lock,
 }
 
 /// How an object is worked on.

@@ -6,6 +6,7 @@ use storage_core::{Capabilities, Error, ErrorKind, GetOptions, IntoKey, Result, 
 
 use super::change::{Stat, blocking, journal, look};
 use super::lease::Heartbeat;
+use super::pull::Changes;
 use super::state::{Place, Record};
 use super::{Opened, WorkingCopy, WorkingCopyOptions};
 
@@ -50,6 +51,10 @@ impl WorkingCopy {
     /// Settles what was under way, and pulls the object unless the file has changes.
     async fn catch_up(&mut self) -> Result<Opened> {
         self.settle_pull().await?;
+        if self.record.discarding {
+            self.discard().await?;
+            return Ok(if self.record.base.is_some() { Opened::Pulled } else { Opened::New });
+        }
         if !self.record.sent.is_empty() {
             self.settle().await?;
         }
@@ -67,7 +72,7 @@ impl WorkingCopy {
         }
         match self.storage.get(&self.key, read).await {
             Ok(result) => {
-                self.pull(result).await?;
+                self.pull(result, Changes::None).await?;
                 Ok(Opened::Pulled)
             }
             Err(error) if error.kind() == ErrorKind::NotModified => Ok(Opened::Current),
@@ -100,9 +105,7 @@ impl WorkingCopy {
         let place = self.place.clone();
         match blocking(move || look(&place)).await? {
             Some(looked) if Some(&looked.content) == version.content.as_ref() => {
-                self.record.base = Some(version);
-                self.record.seen = Some(looked.seen);
-                self.record.sent.clear();
+                return self.rebase(version, Some(looked.seen)).await;
             }
             Some(_) => {}
             None => self.record.base = None,

@@ -5,57 +5,74 @@ use storage_core::{Error, GetOptions, GetResult, Result};
 use tokio::io::AsyncWriteExt as _;
 
 use super::change::{blocking, look, remove_journals};
-use super::state::{Content, Version};
+use super::state::{Content, Record, Seen, Version};
 use super::{WorkingCopy, crash};
 use crate::content::{Algorithm, Hasher};
 
+/// Whether the file's own changes are given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// It has none.
+    None,
+    Discarded,
+}
+
 impl WorkingCopy {
-    /// Gives up what was changed: the file becomes what the object is now, and goes where there is none.
+    /// Gives up what was changed: the file becomes what the object is now, and goes where there is none. One get. After a
+    /// crash on the way the next [`WorkingCopy::open`] does it again.
     pub async fn discard(&mut self) -> Result<()> {
         match self.storage.get(&self.key, GetOptions::new()).await {
-            Ok(result) => self.pull(result).await,
-            Err(error) if error.is_not_found() => {
-                let place = self.place.clone();
-                blocking(move || {
-                    remove_journals(&place.file)
-                        .map_err(|error| place.failed("remove the journals of", &place.file, error))?;
-                    match std::fs::remove_file(&place.file) {
-                        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                            Err(place.failed("remove", &place.file, error))
-                        }
-                        _ => Ok(()),
-                    }
-                })
-                .await?;
-                self.start_new().await
-            }
+            Ok(result) => self.pull(result, Changes::Discarded).await,
+            Err(error) if error.is_not_found() => self.remove().await,
             Err(error) => Err(error),
         }
     }
 
+    /// Removes the file, whose object is not there.
+    async fn remove(&mut self) -> Result<()> {
+        self.record.discarding = true;
+        self.save().await?;
+        let place = self.place.clone();
+        blocking(move || {
+            remove_journals(&place)?;
+            match std::fs::remove_file(&place.file) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(place.failed("remove", &place.file, error))
+                }
+                _ => Ok(()),
+            }
+        })
+        .await?;
+        self.start_new().await
+    }
+
     /// Replaces the file by what a get yields, in one step: downloaded beside it, recorded, renamed, recorded.
-    pub(super) async fn pull(&mut self, result: GetResult) -> Result<()> {
+    pub(super) async fn pull(&mut self, result: GetResult, changes: Changes) -> Result<()> {
         let (etag, attributes) = (result.meta.etag.clone(), result.attributes.clone());
         let content = self.download(result).await?;
         let version = Version { etag, content: Some(content) };
         crash::point("downloaded");
         self.record.pulling = Some(version.clone());
+        self.record.discarding = changes == Changes::Discarded;
         self.save().await?;
         crash::point("pull recorded");
         let place = self.place.clone();
         let looked = blocking(move || {
-            remove_journals(&place.file).map_err(|error| place.failed("remove the journals of", &place.file, error))?;
+            remove_journals(&place)?;
             place.adopt()?;
             crash::point("file replaced");
             look(&place)
         })
         .await?;
-        self.record.pulling = None;
-        self.record.sent.clear();
         self.record.attributes = attributes;
-        self.record.seen =
-            looked.filter(|looked| Some(&looked.content) == version.content.as_ref()).map(|looked| looked.seen);
-        self.record.base = Some(version);
+        let seen = looked.filter(|looked| Some(&looked.content) == version.content.as_ref()).map(|looked| looked.seen);
+        self.rebase(version, seen).await
+    }
+
+    /// Records what the file was made from; nothing is under way any more.
+    pub(super) async fn rebase(&mut self, base: Version, seen: Option<Seen>) -> Result<()> {
+        let Record { object, attributes, .. } = std::mem::take(&mut self.record);
+        self.record = Record { object, attributes, base: Some(base), seen, ..Record::default() };
         self.save().await
     }
 

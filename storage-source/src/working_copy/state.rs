@@ -21,6 +21,17 @@ pub(super) struct Place {
     lock: PathBuf,
 }
 
+/// The right to work on the file: released when it is dropped, and by the system when the process dies.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing would not do: a program that is being started by another thread has the file open too, until it runs.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 /// What the file was made from, and what is under way.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -32,6 +43,9 @@ pub(super) struct Record {
     pub(super) seen: Option<Seen>,
     /// A download that may have replaced the file.
     pub(super) pulling: Option<Version>,
+    /// The file is given up, and may lack the journals that belong to it.
+    #[serde(default)]
+    pub(super) discarding: bool,
     /// Contents that were sent over the base, and may have become the object.
     pub(super) sent: Vec<Content>,
     /// The object's attributes, which a commit stores again.
@@ -78,12 +92,12 @@ impl Place {
     }
 
     /// Makes the directory, and takes the lock; `Conflict` where another working copy has it.
-    pub(super) fn lock(&self) -> Result<File> {
+    pub(super) fn lock(&self) -> Result<Lock> {
         std::fs::create_dir_all(&self.directory).map_err(|error| self.failed("make", &self.directory, error))?;
         let opened = File::options().create(true).truncate(false).write(true).open(&self.lock);
         let lock = opened.map_err(|error| self.failed("open", &self.lock, error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(lock),
+            Ok(()) => Ok(Lock(lock)),
             Err(TryLockError::WouldBlock) => {
                 Err(Error::new(ErrorKind::Conflict, format!("{} is worked on already", self.file.display()))
                     .with_help("close the other working copy, or choose another path"))

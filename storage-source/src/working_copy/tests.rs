@@ -35,11 +35,24 @@ async fn child() {
     copy.commit().await.unwrap();
 }
 
+/// What the process does that dies while it gives its changes up. Run by the test below.
+#[tokio::test]
+async fn discarding_child() {
+    let Ok(place) = std::env::var(PLACE) else {
+        return;
+    };
+    open(Path::new(&place)).await.discard().await.unwrap();
+}
+
 /// Runs the child in a place; whether it came to its end.
 fn run(place: &Path, point: &str) -> bool {
+    run_child("child", place, point)
+}
+
+fn run_child(name: &str, place: &Path, point: &str) -> bool {
     let program = std::env::current_exe().unwrap();
     let mut child = Command::new(program);
-    child.args(["--exact", "working_copy::tests::child", "--nocapture"]).env(PLACE, place).env(POINT, point);
+    child.args(["--exact", &format!("working_copy::tests::{name}"), "--nocapture"]).env(PLACE, place).env(POINT, point);
     child.output().unwrap().status.success()
 }
 
@@ -100,4 +113,39 @@ async fn a_commit_that_landed_unseen_is_the_base_of_the_next() {
     assert_eq!(copy.opened(), Opened::Uncommitted);
     assert!(matches!(copy.commit().await.unwrap(), Commit::Committed(_)));
     assert_eq!(root(place).text("db").await.unwrap(), "changed again");
+}
+
+/// Proves that changes which were being given up are so after a death: a database is never left without the journal that
+/// makes it whole, to be committed like that.
+#[tokio::test]
+async fn a_death_while_changes_are_given_up_leaves_no_half_of_them() {
+    for object in [None, Some("old"), Some("theirs")] {
+        for point in ["record written", "pull recorded", "journals removed", "file replaced"] {
+            let place = tempfile::tempdir().unwrap();
+            let place = place.path();
+            let storage = root(place);
+            storage.put("db", "old").await.unwrap();
+            drop(open(place).await);
+            match object {
+                Some(object) => drop(storage.put("db", object).await.unwrap()),
+                None => storage.delete("db").await.unwrap(),
+            }
+            let journal = place.join("copy/db-journal");
+            std::fs::write(place.join("copy/db"), "half").unwrap();
+            std::fs::write(&journal, "the other half").unwrap();
+            let case = format!("{object:?}, {point}");
+            let reached = object.is_some() || !["pull recorded", "file replaced"].contains(&point);
+            assert_eq!(run_child("discarding_child", place, point), !reached, "{case}");
+
+            let mut copy = open(place).await;
+            if journal.exists() {
+                assert_eq!(copy.opened(), Opened::Uncommitted, "{case}: nothing was given up yet");
+                assert_eq!(std::fs::read_to_string(copy.path()).unwrap(), "half", "{case}");
+                copy.discard().await.unwrap();
+            }
+            assert_eq!(std::fs::read_to_string(copy.path()).ok().as_deref(), object, "{case}");
+            assert!(!journal.exists(), "{case}");
+            assert_eq!(copy.commit().await.unwrap(), Commit::Unchanged, "{case}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod content;
 mod inputs;
+mod kills;
 mod native;
 mod support;
 mod tenant;

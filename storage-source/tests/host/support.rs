@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::path::Path;
+
 use s3_test_server::{Conditions, S3Server, ServerOptions};
 use storage_core::Storage;
 use storage_local::{Local, LocalOptions};
@@ -14,19 +16,26 @@ pub(crate) struct Root {
     pub(crate) name: &'static str,
     pub(crate) storage: Storage,
     pub(crate) server: Option<S3Server>,
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
+}
+
+impl Root {
+    /// The directory of a local root.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.as_ref().unwrap().path()
+    }
 }
 
 /// An empty root on each driver.
 pub(crate) async fn roots() -> Vec<Root> {
-    let memory = Root { name: "memory", storage: Storage::new(Memory::new()), server: None, _directory: None };
+    let memory = Root { name: "memory", storage: Storage::new(Memory::new()), server: None, directory: None };
     vec![memory, local(), s3().await]
 }
 
 pub(crate) fn local() -> Root {
     let directory = tempfile::tempdir().unwrap();
     let storage = Storage::new(Local::open(directory.path(), LocalOptions::new()).unwrap());
-    Root { name: "local", storage, server: None, _directory: Some(directory) }
+    Root { name: "local", storage, server: None, directory: Some(directory) }
 }
 
 /// An empty bucket of a server that behaves as AWS does, and is known to.
@@ -52,7 +61,7 @@ async fn s3_with(server: ServerOptions, change: impl FnOnce(&mut S3Options)) -> 
     let mut options = options(&server);
     change(&mut options);
     let storage = Storage::new(S3::new(options).unwrap());
-    Root { name: "s3", storage, server: Some(server), _directory: None }
+    Root { name: "s3", storage, server: Some(server), directory: None }
 }
 
 /// The options of a server's bucket.

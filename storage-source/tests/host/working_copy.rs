@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use s3_test_server::{Fault, FaultAction};
@@ -189,6 +191,33 @@ async fn a_file_of_somebody_else_is_left_alone() {
     std::fs::write(&foreign, "precious").unwrap();
     assert_eq!(open(KEY, &foreign).await, ErrorKind::AlreadyExists);
     assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "precious");
+}
+
+/// Proves that a working copy can be opened again at once, whatever programs the process starts meanwhile.
+#[tokio::test]
+async fn starting_programs_keeps_no_lock() {
+    let root = &roots().await[0].storage;
+    let machine = Machine::new();
+    let done = Arc::new(AtomicBool::new(false));
+    let starters: Vec<_> = (0..2)
+        .map(|_| {
+            std::thread::spawn({
+                let done = Arc::clone(&done);
+                move || {
+                    while !done.load(Ordering::Relaxed) {
+                        std::process::Command::new("true").status().unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut refused = 0;
+    for _ in 0..500 {
+        refused += usize::from(WorkingCopy::open(root, KEY, machine.file(), WorkingCopyOptions::new()).await.is_err());
+    }
+    done.store(true, Ordering::Relaxed);
+    starters.into_iter().for_each(|starter| starter.join().unwrap());
+    assert_eq!(refused, 0, "of 500");
 }
 
 /// Proves that changes which SQLite keeps beside the database are not lost by committing without them.
