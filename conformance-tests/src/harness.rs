@@ -9,6 +9,7 @@ use storage_core::Storage;
 
 use crate::process::WorkerCommand;
 use crate::service::Service;
+use crate::shortage::{Cramped, Shortage};
 
 /// Makes roots for the suite. A driver's tests implement it and call [`conformance!`](crate::conformance).
 #[async_trait]
@@ -34,6 +35,11 @@ pub trait Harness: Send + Sync + 'static {
     /// A fresh, empty root that keeps versions, where the driver's medium can be told to.
     async fn versioned(&self) -> Option<Fixture> {
         None
+    }
+
+    /// A fresh, empty root whose medium can be made short of something; else why there is none.
+    async fn cramped(&self, _shortage: Shortage) -> Result<Cramped, String> {
+        Err("the harness has no medium that runs out when it is told to".to_owned())
     }
 
     /// How a process is started that opens roots of this harness, as [`conformance!`](crate::conformance) sets it; rules

@@ -35,7 +35,13 @@
 //! Rules that only a remote service can break ask a [`Service`], which the harness of such a driver gives; they have
 //! nothing to ask of others.
 //!
-//! What is not here: durability (rule W16), which a driver proves by its system calls.
+//! Media that run out (rule S06) are made by [`Harness::cramped`].
+//!
+//! What is not here: durability (rule W16) and what a `kill -9` leaves (rule S04), which a driver proves by its system
+//! calls.
+//!
+//! Rules that try at random (the histories of S01 and S02) take a second each. With `STORAGE_TEST_LONG=1` in the environment
+//! they go on for a minute, by further seeds; `CONFORMANCE_SEED` is the first. A failure tells the seed that finds it.
 
 #![allow(
     clippy::unwrap_used,
@@ -60,6 +66,7 @@ pub mod rules;
 mod run;
 mod selection;
 mod service;
+mod shortage;
 mod spy;
 mod support;
 mod table;
@@ -77,5 +84,6 @@ pub use rule::{ELSEWHERE, Elsewhere, GROUPS, Rule};
 pub use run::{Progress, run};
 pub use selection::Selection;
 pub use service::{Fault, Hits, Mistake, Patience, Request, Requests, Service, Trap};
+pub use shortage::{Cramped, Shortage};
 pub use table::rules;
 pub use variants::{SubRoot, Wrapped};

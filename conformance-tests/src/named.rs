@@ -14,6 +14,7 @@ use crate::rule::Rule;
 use crate::run::{Held, hold};
 use crate::selection::WATCHDOG;
 use crate::service::Service;
+use crate::shortage::{Cramped, Shortage};
 
 /// Runs one rule as a test, and panics where it does not hold; [`conformance!`](crate::conformance) calls it with the path
 /// of the module that it stands in. What it leaves out is told on standard error. `CONFORMANCE_SEED` is the seed of
@@ -72,6 +73,10 @@ impl<H: Harness> Harness for Hosted<H> {
 
     async fn versioned(&self) -> Option<Fixture> {
         self.harness.versioned().await
+    }
+
+    async fn cramped(&self, shortage: Shortage) -> Result<Cramped, String> {
+        self.harness.cramped(shortage).await
     }
 
     fn worker(&self) -> Option<WorkerCommand> {

@@ -16,6 +16,7 @@ use crate::context::{part_not_asked, waive_part};
 use crate::deep::register;
 use crate::harness::Harness;
 use crate::race;
+use crate::rules::shortages;
 use crate::support;
 
 /// Names the root that a worker opens; unset in every other process.
@@ -42,6 +43,13 @@ impl WorkerCommand {
         };
         let arguments = ["--exact", &test, "--nocapture", "--test-threads=1"].map(OsString::from).to_vec();
         Self { program: std::env::current_exe().expect("a test binary has a path"), arguments }
+    }
+
+    /// The same for a process that may have so many files open.
+    fn with_open_files(self, limit: u32) -> Self {
+        let shell =
+            ["-c".into(), format!("ulimit -n {limit} && exec \"$0\" \"$@\"").into(), self.program.into_os_string()];
+        Self { program: "sh".into(), arguments: shell.into_iter().chain(self.arguments).collect() }
     }
 }
 
@@ -75,6 +83,8 @@ pub(crate) enum Job<'a> {
     Leave(&'a str),
     /// Makes a call on the key as on a register: what a client of it is told.
     Register(&'a str, &'a str),
+    /// Makes a call while no more than so many files can be opened: `ok`, or the kind of error and whether to repeat it.
+    Exhaust(u32, &'a str),
 }
 
 impl Job<'_> {
@@ -88,6 +98,7 @@ impl Job<'_> {
             Self::Read(key) => format!("read {key} .\n"),
             Self::Leave(key) => format!("leave {key} .\n"),
             Self::Register(key, words) => format!("register {key} {words}\n"),
+            Self::Exhaust(left, call) => format!("exhaust {left} {call}\n"),
         }
     }
 
@@ -103,6 +114,7 @@ impl Job<'_> {
             ("read", key, _) => Job::Read(key),
             ("leave", key, _) => Job::Leave(key),
             ("register", key, words) => Job::Register(key, words),
+            ("exhaust", left, call) => Job::Exhaust(left.parse().expect("a number"), call),
             (command, ..) => panic!("a worker knows no command {command:?}"),
         }
     }
@@ -130,6 +142,7 @@ impl Job<'_> {
                 Ok(ok)
             }
             Self::Register(key, words) => Ok(register::call(storage, key, words).await),
+            Self::Exhaust(left, call) => Ok(shortages::exhausted(storage, call, left).await),
         }
     }
 }
@@ -176,19 +189,42 @@ impl Worker {
         count: usize,
         environment: &[(String, String)],
     ) -> Vec<Self> {
-        if !storage.capabilities().shared {
-            waive_part("shared", "other processes do not see the same objects");
-            return Vec::new();
-        }
-        let Some(command) = harness.worker() else {
-            part_not_asked("no second process can be started");
-            return Vec::new();
-        };
+        let Some(command) = Self::command(harness, storage) else { return Vec::new() };
         let mut workers: Vec<Self> = (0..count).map(|_| Self::spawn(&command, address, environment)).collect();
         for worker in &mut workers {
             assert_eq!(worker.hear().await, "ready");
         }
         workers
+    }
+
+    /// One that may have so many files open; none where there is none, or no such limit.
+    pub(crate) async fn start_with_few_files(
+        harness: &dyn Harness,
+        storage: &Storage,
+        address: &str,
+        limit: u32,
+    ) -> Option<Self> {
+        let command = Self::command(harness, storage)?;
+        if !cfg!(unix) {
+            part_not_asked("this system limits the open files of no process");
+            return None;
+        }
+        let mut worker = Self::spawn(&command.with_open_files(limit), address, &[]);
+        assert_eq!(worker.hear().await, "ready");
+        Some(worker)
+    }
+
+    /// How one is started; none, with the reason written down, where there is nothing to ask of it.
+    fn command(harness: &dyn Harness, storage: &Storage) -> Option<WorkerCommand> {
+        if !storage.capabilities().shared {
+            waive_part("shared", "other processes do not see the same objects");
+            return None;
+        }
+        let command = harness.worker();
+        if command.is_none() {
+            part_not_asked("no second process can be started");
+        }
+        command
     }
 
     fn spawn(command: &WorkerCommand, address: &str, environment: &[(String, String)]) -> Self {

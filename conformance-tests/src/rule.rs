@@ -68,7 +68,16 @@ impl Elsewhere {
 }
 
 /// The rules that this suite reports without asking.
-pub const ELSEWHERE: [Elsewhere; 2] = [
+pub const ELSEWHERE: [Elsewhere; 3] = [
+    Elsewhere {
+        id: "S04",
+        title: "Killed at any call",
+        text: "A `kill -9` at any system call of a put, copy, move, delete, `finish` or sweep leaves every object old or new, \
+               never torn, and what is left over is found by a sweep.",
+        why: "Processes are killed at any moment, by an operator or for want of memory; a store that must be repaired \
+              afterwards by hand is no store.",
+        place: "a kill before each system call of the driver for directories (storage-local/tests/crash_points.rs)",
+    },
     Elsewhere {
         id: "W16",
         title: "Ok means durable",

@@ -117,6 +117,8 @@ macro_rules! for_each_rule {
             linearizable::s01_one_key_is_one_register,
             histories::s02_histories_agree_with_the_model,
             dropped::s03_dropped_at_every_await,
+            shortages::s06_medium_that_runs_out,
+            shortages::s06_too_many_open_files,
             safety::s07_tenants,
             safety::s08_shared_and_separate,
             secrets::s09_no_secret_is_shown,

@@ -8,6 +8,7 @@ use storage_core::{ObjectMeta, Storage};
 
 use crate::harness::{Fixture, Harness};
 use crate::service::{Behind, Service};
+use crate::shortage::{Cramped, Shortage};
 
 /// Where the sub-roots lie.
 const SUB_ROOT: &str = "tenant-42/deep";
@@ -44,6 +45,17 @@ impl<H> SubRoot<H> {
     }
 }
 
+/// The sub-root of a root.
+fn below(mut fixture: Fixture) -> Fixture {
+    fixture.storage = fixture.storage.sub(SUB_ROOT).unwrap();
+    fixture.sub_root = true;
+    fixture.directory = fixture.directory.map(|directory| directory.join(SUB_ROOT));
+    if let Some(directory) = &fixture.directory {
+        std::fs::create_dir_all(directory).unwrap();
+    }
+    fixture
+}
+
 #[async_trait]
 impl<H: Harness> Harness for SubRoot<H> {
     async fn fresh(&self) -> Fixture {
@@ -54,12 +66,7 @@ impl<H: Harness> Harness for SubRoot<H> {
         }
         let siblings = whole.list_all("").await.unwrap();
         let _guard = Arc::clone(&fixture.guard);
-        fixture.storage = whole.sub(SUB_ROOT).unwrap();
-        fixture.sub_root = true;
-        fixture.directory = fixture.directory.map(|directory| directory.join(SUB_ROOT));
-        if let Some(directory) = &fixture.directory {
-            std::fs::create_dir_all(directory).unwrap();
-        }
+        fixture = below(fixture);
         self.roots.lock().unwrap_or_else(PoisonError::into_inner).push(Surroundings { whole, siblings, _guard });
         fixture
     }
@@ -79,10 +86,11 @@ impl<H: Harness> Harness for SubRoot<H> {
     }
 
     async fn versioned(&self) -> Option<Fixture> {
-        let mut fixture = self.inner.versioned().await?;
-        fixture.storage = fixture.storage.sub(SUB_ROOT).unwrap();
-        fixture.sub_root = true;
-        Some(fixture)
+        self.inner.versioned().await.map(below)
+    }
+
+    async fn cramped(&self, shortage: Shortage) -> Result<Cramped, String> {
+        Ok(self.inner.cramped(shortage).await?.map(below))
     }
 
     async fn finished(&self) {
@@ -138,6 +146,14 @@ impl<H: Harness> Harness for Wrapped<H> {
         let mut fixture = self.inner.versioned().await?;
         fixture.storage = (self.wrap)(fixture.storage);
         Some(fixture)
+    }
+
+    async fn cramped(&self, shortage: Shortage) -> Result<Cramped, String> {
+        let wrapped = |mut fixture: Fixture| {
+            fixture.storage = (self.wrap)(fixture.storage);
+            fixture
+        };
+        Ok(self.inner.cramped(shortage).await?.map(wrapped))
     }
 
     async fn finished(&self) {

@@ -11,6 +11,7 @@ use crate::deep::linear::{Call, check};
 use crate::deep::register::{Client, Powers, call};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
+use crate::service::{Fault, Hits, Request, Service};
 
 /// The threads of a history, the clients in each, and how many calls each client makes.
 const THREADS: usize = 3;
@@ -22,10 +23,14 @@ const CALLS: usize = 30;
 const HISTORIES: u64 = 6;
 const TIME: Duration = Duration::from_millis(300);
 
+/// One answer in so many is lost.
+const LOST: u64 = 5;
+
 rule! {
     /// One key under many threads, and under several processes where `shared` is declared, behaves as one register with
     /// compare-and-swap: every answer can be given one moment between its call and its return. What nobody knows took place
-    /// at some later time, or never.
+    /// at some later time, or never. It holds while answers get lost too, for swaps and for creation where nothing is deleted;
+    /// a write without a condition that a driver asks again may take effect twice between its call and its return.
     S01, s01_one_key_is_one_register, "One register",
     why: "Two clients that see two orders of the same writes each act on a past that the other has never had."
 }
@@ -40,6 +45,28 @@ async fn s01_one_key_is_one_register(harness: &dyn Harness) {
     let workers = Worker::start(harness, &fixture.storage, &fixture.address, 2).await;
     if !workers.is_empty() {
         judge(effort.seed, "processes", processes(workers, &fixture.storage, effort.seed).await);
+    }
+    if let Some(service) = harness.service().await {
+        lost_answers(&*service, effort).await;
+    }
+}
+
+/// The same while answers to writes get lost: a swap that was done and is asked again is done once, and told as done or
+/// as unknown.
+///
+/// Only conditional writes race, and nothing is deleted, since both tell apart what cannot be told apart otherwise. A write
+/// without a condition that is asked again lands a second time, over what came in between. So does a create-only write
+/// whose object is deleted before it is asked again: to the service both are a client that creates anew.
+async fn lost_answers(service: &dyn Service, effort: Effort) {
+    let root = service.hasty().await;
+    root.storage.probe().await.unwrap();
+    let powers = Powers { unconditional: false, take: false, ..powers(&root.storage) };
+    for seed in effort.seeds(HISTORIES, TIME * 2) {
+        for request in [Request::Put, Request::FinishUpload] {
+            service.inject(Fault::LoseAnswer, Hits::all(request).one_in(LOST, seed));
+        }
+        judge(seed, "lost answers", threads(&root.storage, &format!("lost/{seed}"), seed, powers));
+        service.heal();
     }
 }
 

@@ -20,6 +20,7 @@ pub mod resources;
 pub mod safety;
 pub mod sandbox;
 pub mod secrets;
+pub mod shortages;
 pub mod streaming;
 pub mod undeclared;
 pub mod versions;

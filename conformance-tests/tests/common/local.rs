@@ -1,11 +1,17 @@
 //! Roots of the local driver in temporary directories.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use conformance_tests::{Fixture, Harness, async_trait};
+use conformance_tests::{Cramped, Fixture, Harness, Shortage, async_trait};
 use storage_core::Storage;
 use storage_local::{Durability, Local, LocalOptions};
 use tempfile::TempDir;
+
+#[path = "cramping.rs"]
+mod cramping;
+
+use cramping::Cramping;
 
 /// Directories opened with one set of options.
 pub(crate) struct LocalHarness {
@@ -57,5 +63,11 @@ impl Harness for LocalHarness {
 
     async fn attach(&self, address: &str) -> Storage {
         self.open(address)
+    }
+    async fn cramped(&self, shortage: Shortage) -> Result<Cramped, String> {
+        let cramping = Arc::new(Cramping::new(shortage, &std::env::temp_dir())?);
+        let path = cramping.root();
+        let root = Fixture::new(self.open(&path), path.to_str().unwrap()).directory(path).guard(Arc::clone(&cramping));
+        Ok(Cramped::new(root, move |short| cramping.set(short)))
     }
 }

@@ -1,9 +1,9 @@
 //! Roots of the S3 driver on servers in the process.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use conformance_tests::{Fixture, Harness, Service, async_trait};
+use conformance_tests::{Cramped, Fixture, Harness, Service, Shortage, async_trait};
 use s3_test_server::{Conditions, MultipartDate, S3Server, ServerOptions};
 use storage_core::Storage;
 use storage_s3::{Addressing, ConditionPolicy, S3, S3Options};
@@ -14,6 +14,17 @@ use crate::s3_service::S3Service;
 /// Who opens the suite's roots.
 pub(crate) const ACCESS_KEY: &str = "suite-access-key";
 pub(crate) const SECRET_KEY: &str = "canary/SecretKey+of.the+suite/0123456789";
+
+/// What stores content, and then what else changes a bucket.
+const WRITES: [&str; 7] = [
+    "PutObject",
+    "UploadPart",
+    "CompleteMultipartUpload",
+    "CopyObject",
+    "CreateMultipartUpload",
+    "DeleteObject",
+    "DeleteObjects",
+];
 
 /// Servers and options of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +136,22 @@ impl Harness for S3Harness {
     }
 
     async fn service(&self) -> Option<std::sync::Arc<dyn Service>> {
-        Some(std::sync::Arc::new(S3Service::start(self.0).await))
+        Some(Arc::new(S3Service::start(self.0).await))
+    }
+
+    async fn cramped(&self, shortage: Shortage) -> Result<Cramped, String> {
+        let (operations, status, code) = match shortage {
+            Shortage::Space => (&WRITES[..4], 507, "InsufficientStorage"),
+            Shortage::Permission => (&WRITES[..], 403, "AccessDenied"),
+            Shortage::ReadOnly => return Err("a bucket is never mounted read-only".to_owned()),
+        };
+        let service = Arc::new(S3Service::start(self.0).await);
+        let root = service.fresh().await.guard(Arc::clone(&service));
+        let set = move |short| match short {
+            true => service.refuse(operations, status, code),
+            false => service.heal(),
+        };
+        Ok(Cramped::new(root, set))
     }
 
     async fn versioned(&self) -> Option<Fixture> {

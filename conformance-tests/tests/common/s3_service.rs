@@ -66,6 +66,13 @@ impl S3Service {
         Fixture::new(open(options(self.kind, &address)), address.to_string())
     }
 
+    /// Answers to these operations are all of this status and error code from now on.
+    pub(crate) fn refuse(&self, operations: &[&str], status: u16, code: &str) {
+        for operation in operations {
+            self.server.inject(s3_test_server::Fault::status(status, code).on(*operation));
+        }
+    }
+
     fn keep<T: Any + Send>(&self, value: T) {
         self.kept.lock().unwrap().push(Box::new(value));
     }
