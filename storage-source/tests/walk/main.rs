@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
+mod compatible;
 mod file;
 mod filter;
 mod hard_tree;
