@@ -86,7 +86,7 @@ impl Doctor<'_> {
     async fn bucket(&self, bucket: &str, prefix: &str, exam: &mut Examination<'_>) {
         use s3::diagnose::{CONDITIONS, Patient, UPLOADS};
         let Some(patient) = Patient::meet(bucket, prefix, self.settings, exam).await else {
-            let rest: Vec<_> = rights::MAIN.into_iter().chain(UPLOADS).chain(CONDITIONS).chain(rights::LAST).collect();
+            let rest = [&rights::WRITING[..], &UPLOADS, &CONDITIONS].concat();
             return exam.skip(&rest, "the bucket cannot be used");
         };
         let rights = Rights { root: patient.storage() };
@@ -99,13 +99,15 @@ impl Doctor<'_> {
             Err(error) => return exam.add(Finding::failed("write", &error)),
         };
         let scratch = Scratch::whole(below.storage(), name);
-        if rights.write(&scratch, exam).await {
-            below.uploads(exam).await;
-            below.conditions(exam).await;
-            rights.finish(&scratch, exam).await;
+        let (written, deleted) = rights.of_writer(&scratch, exam).await;
+        if written {
+            let aborts = below.uploads(scratch::OBJECT, exam).await;
+            match deleted {
+                true => below.conditions(aborts, exam).await,
+                false => exam.skip(&CONDITIONS, "the objects of the probes could not be removed"),
+            }
         } else {
-            let rest: Vec<_> = UPLOADS.into_iter().chain(CONDITIONS).chain(rights::LAST).collect();
-            exam.skip(&rest, "nothing can be written");
+            exam.skip(&[&UPLOADS[..], &CONDITIONS].concat(), rights::NOT_WRITTEN);
         }
         scratch.end(exam).await;
     }
@@ -128,11 +130,8 @@ impl Doctor<'_> {
             Ok(below) => Scratch::part(below, name),
             Err(error) => return exam.add(Finding::failed("write", &error)),
         };
-        if rights.write(&scratch, exam).await {
+        if rights.of_writer(&scratch, exam).await.0 {
             rights.conditions(&scratch, exam).await;
-            rights.finish(&scratch, exam).await;
-        } else {
-            exam.skip(&rights::LAST, "nothing can be written");
         }
         scratch.end(exam).await;
     }

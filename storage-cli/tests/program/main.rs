@@ -5,6 +5,7 @@
 mod add;
 mod bench;
 mod conformance;
+mod doctor;
 mod interrupt;
 mod look;
 mod s3;

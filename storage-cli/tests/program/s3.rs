@@ -3,6 +3,7 @@
 mod add;
 mod cut_short;
 mod denied;
+mod doctor;
 mod endpoints;
 mod loss;
 mod names;

@@ -29,13 +29,14 @@ const CONTENT: &[u8] = b"storage doctor";
 const PROBE: Duration = Duration::from_secs(20);
 
 impl Patient {
-    /// Tries an upload in parts under the patient's own prefix: begins, fills, completes and aborts. Seven requests; one
-    /// object stays under the key `upload`, and an upload that may not be aborted is completed under the same.
-    pub async fn uploads(&self, exam: &mut Examination<'_>) {
+    /// Tries an upload in parts: begins, fills and completes one, and aborts another. Five requests; the object of the first
+    /// stays under the key, and so does that of the second where it may not be aborted. Says whether it may.
+    pub async fn uploads(&self, key: &str, exam: &mut Examination<'_>) -> bool {
         let core = &self.core;
         let [begin, part, complete, abort] = UPLOADS;
-        let Some(mut kept) = exam.run(begin, STEP, Begun::new(core)).await else {
-            return exam.skip(&[part, complete, abort], "no upload can be begun");
+        let Some(mut kept) = exam.run(begin, STEP, Begun::new(core, key)).await else {
+            exam.skip(&[part, complete, abort], "no upload can be begun");
+            return false;
         };
         exam.add(Finding::good(begin, "allowed"));
         let filled = kept.fill();
@@ -45,30 +46,38 @@ impl Patient {
         };
         exam.add(Finding::good(part, "allowed"));
         exam.check(complete, kept.complete(&parts)).await;
-        if let Some(other) = exam.run(abort, STEP, Begun::new(core)).await {
-            self.abort(other, exam).await;
+        match exam.run(abort, STEP, Begun::new(core, key)).await {
+            Some(other) => self.abort(other, exam).await,
+            None => false,
         }
     }
 
-    async fn abort(&self, mut begun: Begun, exam: &mut Examination<'_>) {
-        if !exam.check(UPLOADS[3], begun.abort()).await
-            && let Ok(parts) = begun.fill().await
-        {
-            // An upload that nobody can abort is paid for until somebody does: an object can be deleted.
+    async fn abort(&self, mut begun: Begun, exam: &mut Examination<'_>) -> bool {
+        if exam.check(UPLOADS[3], begun.abort()).await {
+            return true;
+        }
+        // An upload that nobody can abort is paid for until somebody does: an object can be deleted.
+        if let Ok(parts) = begun.fill().await {
             let _ = begun.complete(&parts).await;
         }
+        false
     }
 
     /// Asks the service whether it keeps each of the conditional writes, whatever settings and its profile say, and compares
     /// the two: one that is promised and not kept breaks locks in silence. About four hundred requests, under the patient's
-    /// own prefix; what they make is removed.
-    pub async fn conditions(&self, exam: &mut Examination<'_>) {
+    /// own prefix; what they make is removed. The two of uploads are left out without leave to abort one: their probes would
+    /// leave many.
+    pub async fn conditions(&self, uploads: bool, exam: &mut Examination<'_>) {
         let options = S3Options { conditions: ConditionPolicy::Probe, ..self.core.options.clone() };
         let probed = match Core::new(options) {
             Ok(core) => Arc::new(core),
             Err(error) => return exam.add(Finding::failed(CONDITIONS[0], &error)),
         };
         for (name, condition) in CONDITIONS.into_iter().zip(Condition::ALL) {
+            if !uploads && matches!(condition, Condition::CompleteCreateOnly | Condition::CompleteIfMatch) {
+                exam.skip(&[name], "the uploads of the probe could not be removed");
+                continue;
+            }
             let asked = async { Ok(probe::require(&probed, condition).await) };
             if let Some(asked) = exam.run(name, PROBE, asked).await {
                 exam.add(self.judged(name, condition, asked, &probed));
@@ -91,7 +100,8 @@ impl Patient {
         };
         match error.kind() {
             ErrorKind::Unsupported if probed.known.is_denied(condition) => {
-                Finding::not_tried(name, error.message().to_owned())
+                let why = error.message().split_once(": ").map_or(error.message(), |(_, why)| why);
+                Finding::not_tried(name, why)
             }
             ErrorKind::Unsupported if promised == Support::Yes => Finding::failed(name, &broken_promise(&error)),
             ErrorKind::Unsupported => Finding::note(
@@ -118,9 +128,10 @@ struct Begun {
 }
 
 impl Begun {
-    async fn new(core: &Arc<Core>) -> Result<Self> {
-        let name = format!("{}upload", core.root);
-        let upload = upload::create(core, name, &Attributes::default(), PutMode::Overwrite, None).await?;
+    async fn new(core: &Arc<Core>, key: &str) -> Result<Self> {
+        let upload =
+            upload::create(core, format!("{}{key}", core.root), &Attributes::default(), PutMode::Overwrite, None)
+                .await?;
         Ok(Self { core: Arc::clone(core), upload: Arc::new(upload), ended: false })
     }
 

@@ -11,11 +11,8 @@ use super::scratch::{OBJECT, Scratch};
 /// The longest that one step may take.
 pub(super) const STEP: Duration = Duration::from_secs(10);
 
-/// What is tried first of writing.
-pub(super) const MAIN: [&str; 2] = ["write", "read"];
-
-/// What is tried last.
-pub(super) const LAST: [&str; 2] = ["latency", "delete"];
+/// What is tried of writing.
+pub(super) const WRITING: [&str; 4] = ["write", "read", "latency", "delete"];
 
 /// What every place is tried for.
 pub(super) const ALL: [&str; 6] = ["open", "list", "write", "read", "latency", "delete"];
@@ -25,6 +22,9 @@ const TIMED: usize = 10;
 
 /// A median that is longer is worth a note.
 const SLOW: Duration = Duration::from_secs(1);
+
+/// Why much is not tried.
+pub(super) const NOT_WRITTEN: &str = "nothing can be written";
 
 const CONTENT: &str = "storage doctor";
 
@@ -52,8 +52,18 @@ impl Rights {
         exam.skip(&["write", "delete"], "left out by --read-only");
     }
 
-    /// Writes an object and reads it. Says whether it was written; where not, reading is tried on what is there.
-    pub(super) async fn write(&self, scratch: &Scratch, exam: &mut Examination<'_>) -> bool {
+    /// Writes an object, reads, looks at and deletes it. Says whether it was written, and whether it was deleted; where it was
+    /// not written, reading is tried on what is there.
+    pub(super) async fn of_writer(&self, scratch: &Scratch, exam: &mut Examination<'_>) -> (bool, bool) {
+        if !self.write(scratch, exam).await {
+            exam.skip(&["latency", "delete"], NOT_WRITTEN);
+            return (false, false);
+        }
+        latency(scratch.to_write(), OBJECT, exam).await;
+        (true, self.delete(scratch, exam).await)
+    }
+
+    async fn write(&self, scratch: &Scratch, exam: &mut Examination<'_>) -> bool {
         let written = async {
             scratch.to_write().put(OBJECT, CONTENT).await?;
             Ok("allowed".to_owned())
@@ -79,6 +89,7 @@ impl Rights {
             return;
         }
         let kept = async {
+            scratch.to_write().put(OBJECT, CONTENT).await?;
             let options = PutOptions::new().create_only();
             match scratch.to_write().put_with(OBJECT, CONTENT, options).await {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok("kept".to_owned()),
@@ -90,9 +101,7 @@ impl Rights {
         exam.check("create-only put", kept).await;
     }
 
-    /// Times small requests, and deletes.
-    pub(super) async fn finish(&self, scratch: &Scratch, exam: &mut Examination<'_>) {
-        latency(scratch.to_write(), OBJECT, exam).await;
+    async fn delete(&self, scratch: &Scratch, exam: &mut Examination<'_>) -> bool {
         let deleted = async {
             scratch.to_write().delete(OBJECT).await?;
             match scratch.to_write().exists(OBJECT).await {
@@ -102,7 +111,7 @@ impl Rights {
                 Ok(false) | Err(_) => Ok("allowed".to_owned()),
             }
         };
-        exam.check("delete", deleted).await;
+        exam.check("delete", deleted).await
     }
 
     /// Opens the first object that there is.

@@ -9,11 +9,8 @@ use storage::{DeleteOptions, ListOptions, Result, Storage, SweepOptions};
 
 use crate::failure::note;
 
-/// The object that rights are tried on.
+/// The key of the only object that an examination writes itself.
 pub(super) const OBJECT: &str = "object";
-
-/// All keys that an examination writes and does not remove itself.
-const KEYS: [&str; 2] = [OBJECT, "upload"];
 
 /// How long what is left by an interruption may take to go.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -59,21 +56,24 @@ impl Scratch {
     /// Removes all of it, and tells whether that was done.
     pub(super) async fn end(self, exam: &mut Examination<'_>) {
         let cleared = async {
-            self.parts.clear().await?;
-            Ok(format!("nothing of {} is left", self.name))
+            match self.parts.clear().await {
+                Ok(()) => Ok(format!("nothing of {} is left", self.name)),
+                Err(error) => {
+                    let message = format!("{} could not be removed: {}", self.name, error.message());
+                    Err(error.with_message(message))
+                }
+            }
         };
-        if exam.check("clean up", cleared).await {
-            self.written.store(false, Ordering::Relaxed);
-        }
+        exam.check("clean up", cleared).await;
+        // What stays was told.
+        self.written.store(false, Ordering::Relaxed);
     }
 }
 
 impl Parts {
     /// What is known by its key needs no right to list.
     async fn clear(&self) -> Result<()> {
-        for removed in self.storage.delete_many(KEYS).await? {
-            removed?;
-        }
+        self.storage.delete(OBJECT).await?;
         let listed = self.storage.delete_all().await.is_ok();
         if self.whole {
             // As far as the caller may: what an interrupted probe began, and what a bucket with versions keeps.

@@ -67,6 +67,21 @@ impl Place {
         self.bench
     }
 
+    /// All versions in the bucket: keys with their ids.
+    pub(crate) fn versions(&self) -> Vec<(String, String)> {
+        let mut options = storage::S3Options::new(BUCKET);
+        options.endpoint = Some(self.server.endpoint());
+        options.credentials = storage::s3::Credentials::keys(self.server.access_key(), self.server.secret_key());
+        let bucket = storage::Storage::new(storage::S3::new(options).unwrap());
+        self.runtime.block_on(async {
+            let (mut pages, mut found) = (bucket.versions(storage::ListOptions::new()).await.unwrap(), Vec::new());
+            while let Some(page) = pages.next_page().await.unwrap() {
+                found.extend(page.versions.into_iter().map(|version| (version.key.to_string(), version.id)));
+            }
+            found
+        })
+    }
+
     /// How many requests the server has had of one operation.
     pub(crate) fn count(&self, operation: &str) -> u64 {
         self.server.counts().of(operation)
