@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use storage_core::{PutOptions, Result, Storage};
@@ -21,6 +21,9 @@ use crate::support;
 
 /// Names the root that a worker opens; unset in every other process.
 const ADDRESS: &str = "CONFORMANCE_WORKER_ADDRESS";
+
+/// What starts a process with a limit.
+const SHELL: &str = "/bin/sh";
 
 /// Begins every line that a worker has to say.
 const MARK: &str = "@worker ";
@@ -49,7 +52,7 @@ impl WorkerCommand {
     fn with_open_files(self, limit: u32) -> Self {
         let shell =
             ["-c".into(), format!("ulimit -n {limit} && exec \"$0\" \"$@\"").into(), self.program.into_os_string()];
-        Self { program: "sh".into(), arguments: shell.into_iter().chain(self.arguments).collect() }
+        Self { program: SHELL.into(), arguments: shell.into_iter().chain(self.arguments).collect() }
     }
 }
 
@@ -205,8 +208,8 @@ impl Worker {
         limit: u32,
     ) -> Option<Self> {
         let command = Self::command(harness, storage)?;
-        if !cfg!(unix) {
-            part_not_asked("this system limits the open files of no process");
+        if !Path::new(SHELL).exists() {
+            part_not_asked("there is no shell that limits a process");
             return None;
         }
         let mut worker = Self::spawn(&command.with_open_files(limit), address, &[]);

@@ -116,6 +116,17 @@ mod dated_by_start {
     );
 }
 
+/// A server that closes every connection after one answer, so that every call makes one.
+mod closing {
+    use super::*;
+    conformance_tests::conformance_of!(
+        S3Harness(Kind::Closing),
+        writes::w01_visible_at_once,
+        shortages::s06_too_many_open_files,
+        delete::d03_bulk_delete,
+    );
+}
+
 /// A URL that carries a password is refused, and the password is not repeated (rule S09).
 #[test]
 fn a_password_in_the_endpoint_is_refused() {

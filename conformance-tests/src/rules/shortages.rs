@@ -117,7 +117,7 @@ async fn s06_too_many_open_files(harness: &dyn Harness) {
     let root = harness.fresh().await;
     let (storage, directory) = (&root.storage, root.directory.as_deref());
     let Some(mut worker) = Worker::start_with_few_files(harness, storage, &root.address, OPEN_FILES).await else {
-        return nothing_to_ask("no other process, whose open files could be limited, has the root open");
+        return nothing_to_ask("there is no other process on the root whose open files could be limited");
     };
     let mut refused = 0;
     for call in CALLS {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use conformance_tests::{Cramped, Fixture, Harness, Service, Shortage, async_trait};
-use s3_test_server::{Conditions, MultipartDate, S3Server, ServerOptions};
+use s3_test_server::{Conditions, Fault, FaultAction, MultipartDate, S3Server, ServerOptions};
 use storage_core::Storage;
 use storage_s3::{Addressing, ConditionPolicy, S3, S3Options};
 
@@ -39,6 +39,8 @@ pub(crate) enum Kind {
     Ignoring,
     /// The server dates uploads in parts by their start.
     DatedByStart,
+    /// The server closes every connection after one answer, without saying so.
+    Closing,
 }
 
 /// Roots on a server of the process that all rules share, each in a bucket of its own.
@@ -50,16 +52,22 @@ pub(crate) fn server_options(kind: Kind) -> ServerOptions {
     match kind {
         Kind::Ignoring => options.conditions(Conditions::IGNORED),
         Kind::DatedByStart => options.multipart_date(MultipartDate::Initiation),
-        Kind::Plain | Kind::Behind | Kind::VirtualHost => options,
+        Kind::Plain | Kind::Behind | Kind::VirtualHost | Kind::Closing => options,
     }
 }
 
 impl S3Harness {
     /// The server of this kind; the first call starts it, on a thread of its own, since it outlives every rule's runtime.
     fn server(&self) -> &'static S3Server {
-        static SERVERS: [OnceLock<S3Server>; 5] = [const { OnceLock::new() }; 5];
+        static SERVERS: [OnceLock<S3Server>; 6] = [const { OnceLock::new() }; 6];
         trace_if_asked();
-        SERVERS[self.0 as usize].get_or_init(|| started(server_options(self.0)))
+        SERVERS[self.0 as usize].get_or_init(|| {
+            let server = started(server_options(self.0));
+            if self.0 == Kind::Closing {
+                server.inject(Fault::new(FaultAction::DropIdleConnections));
+            }
+            server
+        })
     }
 }
 
@@ -105,7 +113,7 @@ impl Drop for Bucket {
 pub(crate) fn options(kind: Kind, address: &Address) -> S3Options {
     let mut options = address.options();
     match kind {
-        Kind::Plain | Kind::Behind | Kind::Ignoring => options.conditions = ConditionPolicy::Probe,
+        Kind::Plain | Kind::Behind | Kind::Ignoring | Kind::Closing => options.conditions = ConditionPolicy::Probe,
         // The profile that knows of it.
         Kind::DatedByStart => options.service = Some(storage_s3::Service::Aws),
         Kind::VirtualHost => {
