@@ -17,6 +17,11 @@
 //! size. Files that other programs put into the directory are objects too; names that no key can express are skipped by
 //! listings, counted and named. A program that changes a file in place breaks the guarantee that a read sees one version.
 //!
+//! # Watching
+//! On Linux every change is told while it is made, whichever program makes it, with one of the user's inotify watches
+//! (`fs.inotify.max_user_watches`) for each directory under the prefix and one thread for each watch. Not where the portable
+//! calls are taken, and so not on file systems of a network, whose other machines no kernel here hears of.
+//!
 //! # Cost
 //! One hop to the blocking pool for each operation, page of a listing or mebibyte of a stream; none for get and head of
 //! a small object in the page cache (on Linux): those do not notice that the root itself was moved away, everything else
@@ -47,6 +52,8 @@ mod sweep;
 mod sys;
 mod temp;
 mod walk;
+#[cfg(target_os = "linux")]
+mod watch;
 mod writer;
 
 pub use driver::LocalDriver;

@@ -20,6 +20,8 @@ use crate::options::{Durability, LocalOptions};
 use crate::read;
 use crate::root::{OpenRoot, Root};
 use crate::sweep;
+#[cfg(target_os = "linux")]
+use crate::watch;
 use crate::writer::{self, LocalWriter};
 
 /// A directory as storage. Cloning is cheap, and clones share the open directory.
@@ -81,6 +83,10 @@ impl StorageBackend for Local {
         capabilities.durable = self.root.options.durability == Durability::Full;
         capabilities.persistent = true;
         capabilities.local_path = true;
+        // Only the kernel that all changes go through can tell them, which that of one client of a network cannot.
+        capabilities.watch = cfg!(target_os = "linux")
+            && !self.root.options.portable
+            && self.root.cached().is_none_or(|open| !open.sys.has_gaps());
         capabilities
     }
 
@@ -172,7 +178,14 @@ impl StorageBackend for Local {
         Err(Error::unsupported("objects in directories have no versions"))
     }
 
+    #[cfg(target_os = "linux")]
+    async fn watch(&self, prefix: &Prefix, options: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
+        let (root, prefix) = (Arc::clone(&self.root), prefix.clone());
+        Ok(Box::new(blocking::read(move || watch::open(&root, prefix, &options)).await?))
+    }
+
+    #[cfg(not(target_os = "linux"))]
     async fn watch(&self, _: &Prefix, _: WatchOptions) -> Result<Box<dyn ChangeFeed>> {
-        Err(Error::unsupported("directories do not tell their changes"))
+        Err(Error::unsupported("the changes of directories are told on Linux only"))
     }
 }

@@ -16,7 +16,7 @@ use crate::stat::{changed_nanos, found, modified_nanos, now_nanos};
 
 /// Two changes of a directory within this time may leave it with the same time stamp, on kernels that take the time
 /// from the timer tick.
-const CLOCK_TICK_NANOS: i128 = 20_000_000;
+pub(crate) const CLOCK_TICK_NANOS: i128 = 20_000_000;
 
 /// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -223,7 +223,7 @@ impl Walk {
 }
 
 /// The directories on the way to a level, the root first: what a link in it may lead back to.
-fn above(root: &OpenRoot, path: &str) -> Result<Vec<Inode>> {
+pub(crate) fn above(root: &OpenRoot, path: &str) -> Result<Vec<Inode>> {
     let ends = path.match_indices('/').map(|(end, _)| end);
     let ways = (!path.is_empty()).then_some(0).into_iter().chain(ends).map(|end| &path[..end]);
     let mut above = Vec::new();

@@ -48,11 +48,14 @@ pub struct WatchOptions {
     /// How many changes may wait for their reader; at least 1. With one more, all of them give way to one
     /// [`Change::ListAgain`]. Default: 4096.
     pub capacity: usize,
+    /// Go on past what this user may not read: what happens there is not told. Without it that is the watch's failure. Only
+    /// backends whose levels are directories know the case.
+    pub past_unreadable: bool,
 }
 
 impl Default for WatchOptions {
     fn default() -> Self {
-        Self { capacity: 4096 }
+        Self { capacity: 4096, past_unreadable: false }
     }
 }
 
@@ -66,6 +69,13 @@ impl WatchOptions {
     #[must_use]
     pub fn capacity(mut self, changes: usize) -> Self {
         self.capacity = changes;
+        self
+    }
+
+    /// Goes on past what this user may not read.
+    #[must_use]
+    pub fn past_unreadable(mut self, on: bool) -> Self {
+        self.past_unreadable = on;
         self
     }
 }
