@@ -115,8 +115,8 @@ impl Finding {
     /// Something is wrong; the fix is the error's help.
     pub fn failed(check: &'static str, error: &Error) -> Self {
         let seen = format!("{}: {}", error.kind(), error.message());
-        let fix = error.help().map(str::to_owned);
-        Self { check, verdict: Verdict::Failed, seen, fix }
+        let fix = error.help().unwrap_or("look at the service or the disk itself: no setting is known to help");
+        Self { check, verdict: Verdict::Failed, seen, fix: Some(fix.to_owned()) }
     }
 
     /// It was not tried.
@@ -235,5 +235,9 @@ mod tests {
         assert_eq!(sheet.0[0].verdict, Verdict::Failed);
         assert!(sheet.0[0].seen.starts_with("timed out"), "{:?}", sheet.0[0]);
         assert_eq!(sheet.0[19].verdict, Verdict::NotTried);
+        assert!(
+            Finding::failed("a", &Error::invalid_input("odd")).fix.is_some(),
+            "no failure is without a word of what to do"
+        );
     }
 }
