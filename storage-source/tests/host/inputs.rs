@@ -96,17 +96,17 @@ async fn fill(root: &Storage) {
     }
 }
 
-struct Places {
-    registry: Registry,
-    options: OpenOptions,
+pub(crate) struct Places {
+    pub(crate) registry: Registry,
+    pub(crate) options: OpenOptions,
     /// The text of each root, with a `/` at its end.
-    roots: Vec<String>,
-    _server: S3Server,
+    pub(crate) roots: Vec<String>,
+    pub(crate) server: S3Server,
     _directory: tempfile::TempDir,
 }
 
 /// The same objects in a directory, in memory and in a bucket that has a marker too.
-async fn places() -> Places {
+pub(crate) async fn places() -> Places {
     let registry = registry();
     let s3 = s3().await;
     let server = s3.server.unwrap();
@@ -133,7 +133,7 @@ async fn places() -> Places {
     }
     server.synthetic_object("bucket", "docs/", 0);
     server.synthetic_object("bucket", "docs/marked/", 0);
-    Places { registry, options, roots, _server: server, _directory: directory }
+    Places { registry, options, roots, server, _directory: directory }
 }
 
 fn from(items: &[Item]) -> Vec<String> {

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use storage_core::Storage;
 use storage_local::{Local, LocalOptions};
 use storage_source::{Filter, Outcome, Reason, WalkReport};
@@ -20,6 +20,9 @@ use crate::support::{paths, walked};
 
 /// Where the process without rights finds the tree.
 const TREE: &str = "STORAGE_SOURCE_TEST_TREE";
+
+/// A device file that reads as empty, as `/dev/null` does.
+const DEVICE: &str = "odd/device";
 
 /// A user that has no rights on most systems: `nobody`.
 const NOBODY: u32 = 65534;
@@ -43,6 +46,8 @@ fn build(root: &Path) -> UnixListener {
     }
     fs::create_dir_all(root.join("odd/only")).unwrap();
     mknodat(CWD, root.join("odd/only/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    // Only a privileged user may make one.
+    let _ = mknodat(CWD, root.join(DEVICE), FileType::CharacterDevice, Mode::RUSR, makedev(1, 3));
     let socket = UnixListener::bind(root.join("odd/socket")).unwrap();
     fs::write(root.join("odd").join(OsStr::from_bytes(b"not-\xff-text")), "x").unwrap();
     fs::write(root.join("odd/control-\u{1}"), "x").unwrap();
@@ -74,7 +79,7 @@ async fn walker_without_rights() {
     let Some(root) = std::env::var_os(TREE) else { return };
     let storage = Storage::new(Local::open(&root, LocalOptions::new()).unwrap());
     let objects = ["a.md", "link.md", "secret.md", "skip/x.md", "src/deep/er.rs", "src/lib.rs"];
-    let mut inexpressible = [
+    let mut inexpressible = vec![
         "dangling",
         "loop/",
         "odd/control-\u{1}",
@@ -84,6 +89,9 @@ async fn walker_without_rights() {
         "out",
         "src/deep/up/",
     ];
+    if fs::symlink_metadata(Path::new(&root).join(DEVICE)).is_ok() {
+        inexpressible.push(DEVICE);
+    }
     inexpressible.sort_unstable();
     // Flat, and level by level because directories are excluded.
     for (filter, objects, unreadable) in [
@@ -113,7 +121,7 @@ async fn walker_without_rights() {
     println!("walked without rights");
 }
 
-/// A tree with loops of links, locked directories, names that are no text, a FIFO and a socket is walked to its end, and
+/// A tree with loops of links, locked directories, names that are no text, a FIFO, a socket and a device is walked to its end, and
 /// every exception is counted and named.
 #[test]
 fn a_hard_tree_is_walked_to_its_end() {
