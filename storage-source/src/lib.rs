@@ -48,6 +48,15 @@ mod tenant;
 mod walk;
 mod working_copy;
 
+/// The pages on this crate, whose examples compile.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../docs/sources.md")]
+    struct Sources;
+    #[doc = include_str!("../../docs/working-copy.md")]
+    struct WorkingCopies;
+}
+
 pub use content::{Algorithm, ContentStore, Digest, Layout, Stored};
 pub use file::{Identity, RelativePath, SourceFile, TempFile};
 pub use filter::{Candidate, Filter, Matcher, PatternError, Reason, Verdict};
