@@ -15,7 +15,7 @@ use crate::core::Core;
 use crate::options::Credentials;
 
 pub(crate) use bucket::{check, create_bucket, one_name, versions};
-pub(crate) use known::{Condition, Known};
+pub(crate) use known::{Condition, Known, Seen};
 
 /// Fails with `Unsupported` unless the service keeps the condition; asks it where that is not known, once for the life of
 /// the backend. Callers at the same time wait for one probe.

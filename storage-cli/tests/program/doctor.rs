@@ -110,6 +110,9 @@ fn what_is_not_there_is_not_made() {
     sheet.tells("directory", "failed", "README.md is a file", "name a directory");
     sheet.is("owner", "not_tried");
     assert_eq!(sheet.code, Some(1), "{sheet:?}");
+    let roots = bench.run(&["doctor", "--json"]);
+    assert_eq!(roots.json()[0]["places"].as_array().unwrap().len(), 3, "{roots:?}");
+    assert!(roots.code == Some(0) && !bench.exists(".storage"), "{roots:?}");
     bench.run(&["doctor", "s4://place"]).refused(2, &["\"s4\""]);
     bench.run(&["doctor", "@no-root"]).refused(2, &["@no-root"]);
 }

@@ -9,7 +9,7 @@ use storage_core::{Attributes, Error, ErrorKind, PutMode, Result, Support};
 use super::Patient;
 use crate::core::Core;
 use crate::options::{ConditionPolicy, S3Options};
-use crate::probe::{self, Condition};
+use crate::probe::{self, Condition, Seen};
 use crate::upload::{self, Part, Upload};
 
 /// The steps of an upload in parts, each of which a caller may be denied.
@@ -78,45 +78,46 @@ impl Patient {
                 exam.skip(&[name], "the uploads of the probe could not be removed");
                 continue;
             }
-            let asked = async { Ok(probe::require(&probed, condition).await) };
-            if let Some(asked) = exam.run(name, PROBE, asked).await {
-                exam.add(self.judged(name, condition, asked, &probed));
+            if exam.run(name, PROBE, ask(&probed, condition)).await.is_some() {
+                let promised = self.core.known.support(condition);
+                exam.add(judged(name, promised, probed.known.seen(condition)));
             }
-        }
-    }
-
-    fn judged(&self, name: &'static str, condition: Condition, asked: Result<()>, probed: &Core) -> Finding {
-        let promised = self.core.known.support(condition);
-        let error = match (asked, promised) {
-            (Ok(()), Support::No) => {
-                return Finding::note(
-                    name,
-                    "kept, but not trusted by the settings",
-                    "see STORAGE_S3_CONDITIONS and STORAGE_S3_SERVICE",
-                );
-            }
-            (Ok(()), _) => return Finding::good(name, "kept"),
-            (Err(error), _) => error,
-        };
-        match error.kind() {
-            ErrorKind::Unsupported if probed.known.is_denied(condition) => {
-                let why = error.message().split_once(": ").map_or(error.message(), |(_, why)| why);
-                Finding::not_tried(name, why)
-            }
-            ErrorKind::Unsupported if promised == Support::Yes => Finding::failed(name, &broken_promise(&error)),
-            ErrorKind::Unsupported => Finding::note(
-                name,
-                error.message().to_owned(),
-                "such writes are refused as unsupported: use a service that keeps them where locks or swaps are needed",
-            ),
-            _ => Finding::failed(name, &error),
         }
     }
 }
 
-fn broken_promise(error: &Error) -> Error {
-    let message = format!("trusted, and broken in silence: {}", error.message());
-    Error::configuration(message)
+/// Lets the service show what it does with a condition; that it does not keep it is no failure of asking.
+async fn ask(core: &Arc<Core>, condition: Condition) -> Result<()> {
+    match probe::require(core, condition).await {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        asked => asked,
+    }
+}
+
+fn judged(name: &'static str, promised: Support, seen: Option<Seen<'_>>) -> Finding {
+    let broken = match (seen, promised) {
+        (Some(Seen::Kept), Support::No) => {
+            let fix = "set STORAGE_S3_CONDITIONS=probe, if such writes are needed";
+            return Finding::note(name, "kept, but not trusted by the settings", fix);
+        }
+        (Some(Seen::Kept), _) => return Finding::good(name, "kept"),
+        (Some(Seen::Denied(answer)), _) => return Finding::not_tried(name, answer),
+        (None, _) => return Finding::not_tried(name, "the service could not be asked"),
+        (Some(Seen::Ignored(seen)), _) => format!("ignored: {seen}"),
+        (Some(Seen::Refused(seen)), _) => format!("refused: {seen}"),
+    };
+    match promised {
+        Support::Yes => Finding::failed(name, &broken_promise(&broken)),
+        Support::No | Support::Unprobed => Finding::note(
+            name,
+            broken,
+            "such writes are answered as unsupported: use a service that keeps them where locks or swaps are needed",
+        ),
+    }
+}
+
+fn broken_promise(broken: &str) -> Error {
+    Error::configuration(format!("trusted by the settings, and {broken}"))
         .with_help("set STORAGE_S3_CONDITIONS=probe, and STORAGE_S3_SERVICE to what the service is, or remove them")
 }
 

@@ -37,8 +37,14 @@ impl From<Stopped> for End {
     }
 }
 
-fn broken<T>(seen: impl Into<String>) -> Step<T> {
-    Err(End::Verdict(Verdict::Broken(seen.into())))
+/// What should have been refused was done.
+fn is_ignored<T>(seen: impl Into<String>) -> Step<T> {
+    Err(End::Verdict(Verdict::Ignored(seen.into())))
+}
+
+/// What should have been done was not.
+fn is_refused<T>(seen: impl Into<String>) -> Step<T> {
+    Err(End::Verdict(Verdict::Refused(seen.into())))
 }
 
 /// Asks the service whether it keeps a condition. About sixty requests for a put or a copy, seventy for an upload in parts,
@@ -138,11 +144,11 @@ async fn delete_if_match(trial: &Trial<'_>) -> Step {
     let etag = must_write(trial.put(name, None).await?, "a put")?;
     must_refuse(trial.delete(name, Some(if_match(&wrong_etag()))).await?, "a delete with another etag")?;
     if !trial.exists(name).await? {
-        return broken("a delete with another etag was refused and done all the same");
+        return is_ignored("a delete with another etag was refused and done all the same");
     }
     match trial.delete(name, Some(if_match(&etag))).await? {
         Outcome::Done(_) if !trial.exists(name).await? => {}
-        Outcome::Done(_) => return broken("a delete with the right etag was accepted and not done"),
+        Outcome::Done(_) => return is_refused("a delete with the right etag was accepted and not done"),
         other => return must_write(other, "a delete with the right etag").map(drop),
     }
     must_refuse(trial.delete(name, Some(if_match(&etag))).await?, "a delete that found no object")
@@ -196,14 +202,14 @@ fn judge(outcomes: Vec<Told>) -> Step {
             Outcome::Done(_) => won += 1,
             Outcome::Refused => refused += 1,
             Outcome::Unclear | Outcome::Lost => {}
-            Outcome::Odd(seen) => return broken(seen),
+            Outcome::Odd(seen) => return is_refused(seen),
         }
     }
     match (won, refused) {
         (1, 5..) => Ok(()),
-        (0, RACERS) => broken(format!("of {RACERS} at once none was accepted")),
+        (0, RACERS) => is_refused(format!("of {RACERS} at once none was accepted")),
         (0 | 1, _) => Err(End::Unclear),
-        _ => broken(format!("of {RACERS} at once {won} were accepted")),
+        _ => is_ignored(format!("of {RACERS} at once {won} were accepted")),
     }
 }
 
@@ -212,8 +218,8 @@ fn must_refuse(outcome: Outcome, what: &str) -> Step {
         // A request that is refused now has met its condition, whatever became of its earlier attempt.
         Outcome::Refused | Outcome::Unclear => Ok(()),
         Outcome::Lost => Err(End::Unclear),
-        Outcome::Done(_) => broken(format!("{what} was accepted")),
-        Outcome::Odd(seen) => broken(seen),
+        Outcome::Done(_) => is_ignored(format!("{what} was accepted")),
+        Outcome::Odd(seen) => is_refused(seen),
     }
 }
 
@@ -221,9 +227,9 @@ fn must_refuse(outcome: Outcome, what: &str) -> Step {
 fn must_write(outcome: Outcome, what: &str) -> Step<HeaderValue> {
     match outcome {
         Outcome::Done(Some(etag)) => Ok(etag),
-        Outcome::Done(None) => broken(format!("{what} was answered without an etag")),
-        Outcome::Refused => broken(format!("{what} was refused")),
+        Outcome::Done(None) => is_refused(format!("{what} was answered without an etag")),
+        Outcome::Refused => is_refused(format!("{what} was refused")),
         Outcome::Unclear | Outcome::Lost => Err(End::Unclear),
-        Outcome::Odd(seen) => broken(seen),
+        Outcome::Odd(seen) => is_refused(seen),
     }
 }

@@ -48,8 +48,22 @@ impl Condition {
 pub(super) enum Verdict {
     /// The service keeps the condition.
     Kept,
-    /// It does not: what was seen.
-    Broken(String),
+    /// It does what it should refuse: what was seen.
+    Ignored(String),
+    /// It refuses what it should do, or does not know the condition: what was seen.
+    Refused(String),
+}
+
+/// What asking showed of a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seen<'a> {
+    Kept,
+    /// The service does what it should refuse.
+    Ignored(&'a str),
+    /// It refuses what it should do, or does not know the condition.
+    Refused(&'a str),
+    /// These credentials may not try it in this place.
+    Denied(&'a str),
 }
 
 /// Why a probe showed nothing.
@@ -134,7 +148,7 @@ impl Known {
         let place = condition as usize;
         match (self.given[place], self.found.conditions[place].get()) {
             (Support::Unprobed, Some(Verdict::Kept)) => Support::Yes,
-            (Support::Unprobed, Some(Verdict::Broken(_))) => Support::No,
+            (Support::Unprobed, Some(Verdict::Ignored(_) | Verdict::Refused(_))) => Support::No,
             (Support::Unprobed, None) if self.denied[place].get().is_some() => Support::No,
             (given, _) => given,
         }
@@ -149,9 +163,16 @@ impl Known {
         }
     }
 
-    /// Whether these credentials may not try the condition here, so that a no says nothing of the service.
-    pub(crate) fn is_denied(&self, condition: Condition) -> bool {
-        self.denied[condition as usize].get().is_some()
+    /// What asking showed; `None` where nobody has asked.
+    pub(crate) fn seen(&self, condition: Condition) -> Option<Seen<'_>> {
+        let place = condition as usize;
+        match (self.found.conditions[place].get(), self.denied[place].get()) {
+            (Some(Verdict::Kept), _) => Some(Seen::Kept),
+            (Some(Verdict::Ignored(seen)), _) => Some(Seen::Ignored(seen)),
+            (Some(Verdict::Refused(seen)), _) => Some(Seen::Refused(seen)),
+            (None, Some(answer)) => Some(Seen::Denied(answer)),
+            (None, None) => None,
+        }
     }
 
     /// Lets a probe find out, unless one has; callers at the same time wait for one.
@@ -175,7 +196,7 @@ impl Known {
         let place = condition as usize;
         let why = match (self.found.conditions[place].get(), self.denied[place].get()) {
             _ if self.given[place] == Support::No => self.why_not.clone(),
-            (Some(Verdict::Broken(seen)), _) => format!("it was asked, and {seen}"),
+            (Some(Verdict::Ignored(seen) | Verdict::Refused(seen)), _) => format!("it was asked, and {seen}"),
             (_, Some(answer)) => format!("it could not be asked: {answer}"),
             _ => "it is not known whether it does".to_owned(),
         };

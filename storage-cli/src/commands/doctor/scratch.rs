@@ -56,7 +56,10 @@ impl Scratch {
     /// Removes all of it, and tells whether that was done.
     pub(super) async fn end(self, exam: &mut Examination<'_>) {
         let cleared = async {
-            match self.parts.clear().await {
+            let cleared = self.parts.clear().await;
+            // What stays is told here.
+            self.written.store(false, Ordering::Relaxed);
+            match cleared {
                 Ok(()) => Ok(format!("nothing of {} is left", self.name)),
                 Err(error) => {
                     let message = format!("{} could not be removed: {}", self.name, error.message());
@@ -65,8 +68,6 @@ impl Scratch {
             }
         };
         exam.check("clean up", cleared).await;
-        // What stays was told.
-        self.written.store(false, Ordering::Relaxed);
     }
 }
 

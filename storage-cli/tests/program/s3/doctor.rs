@@ -84,8 +84,16 @@ fn a_bucket_that_is_well_is_left_as_it_was() {
     assert_eq!(sheet.setting("AWS_REGION").1, "the default");
     let (value, source) = sheet.setting("STORAGE_S3_ATTEMPTS");
     assert!(value == "3" && source.ends_with("/.env"), "{value} {source}");
+    only_x_is_there(&s3);
+}
+
+/// Whatever else there was would be counted, under names that no listing shows too.
+#[track_caller]
+fn only_x_is_there(s3: &Place) {
     assert_eq!(s3.run(&["ls", "-r", "s3://my-bucket"]).ok().names(), ["data/x"]);
     assert_eq!(s3.server.unfinished_uploads(BUCKET), 0);
+    let removed = s3.run(&["rm", "-r", "--all", "--json", "s3://my-bucket"]).ok().json();
+    assert_eq!(removed[0]["removed"], 1, "{removed:?}");
 }
 
 fn s3_conditions() -> [&'static str; 6] {
@@ -201,6 +209,12 @@ fn an_endpoint_that_is_down_silent_or_nowhere() {
     fails(&sheet, "service", "took longer than 1s", "AWS_ENDPOINT_URL", &["TCP", "credentials"], &["clock", "key"]);
     let sheet = examine(&s3, &[("AWS_ENDPOINT_URL", &silent.replace("http:", "https:"))]);
     fails(&sheet, "TLS", "took longer than", "AWS_ENDPOINT_URL", &["TCP"], &["credentials", "service"]);
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().flatten().for_each(super::endpoints::web_page));
+    let sheet = examine(&s3, &[("AWS_ENDPOINT_URL", &page)]);
+    fails(&sheet, "service", "not what the S3 API says", "AWS_ENDPOINT_URL", &["TCP"], &["clock", "key", "write"]);
 }
 
 #[test]
@@ -250,8 +264,7 @@ fn each_right_that_is_missing_is_named() {
         let (s3, his) = denied(&[operation]);
         let sheet = examine(&s3, &his);
         fails(&sheet, check, "AccessDenied", permission, &["key", "bucket"], &[]);
-        assert_eq!(s3.run(&["ls", "-r", "s3://my-bucket"]).ok().names(), ["data/x"], "{operation}");
-        assert_eq!(s3.server.unfinished_uploads(BUCKET), 0, "{operation}");
+        only_x_is_there(&s3);
         if operation == "AbortMultipartUpload" {
             sheet.tells("if-match upload", "not_tried", "could not be removed", "");
         }
@@ -278,12 +291,17 @@ fn a_service_that_ignores_conditions() {
     let s3 = Place::with(options().conditions(Conditions::IGNORED));
     let sheet = examine(&s3, &[]);
     for check in s3_conditions() {
-        sheet.tells(check, "note", "accepted", "refused as unsupported");
+        sheet.tells(check, "note", "ignored: ", "answered as unsupported");
     }
     assert_eq!(sheet.code, Some(0), "nothing is broken: {sheet:?}");
     let sheet = examine(&s3, &[("STORAGE_S3_CONDITIONS", "all")]);
     assert_eq!((sheet.code, sheet.failed()), (Some(1), s3_conditions().to_vec()), "{sheet:?}");
-    sheet.tells("if-match put", "failed", "broken in silence", "STORAGE_S3_CONDITIONS=probe");
+    sheet.tells("if-match put", "failed", "trusted by the settings, and ignored: ", "STORAGE_S3_CONDITIONS=probe");
+    let s3 = Place::with(options());
+    s3.server.inject(Fault::status(501, "NotImplemented").on("CopyObject"));
+    let sheet = examine(&s3, &[]);
+    sheet.tells("create-only copy", "note", "refused: CopyObject was answered with 501", "answered as unsupported");
+    sheet.is("if-match put", "good");
     let sheet = examine(&Place::with(options()), &[("STORAGE_S3_CONDITIONS", "none")]);
     sheet.tells("create-only copy", "note", "kept, but not trusted", "STORAGE_S3_CONDITIONS");
 }
@@ -305,9 +323,8 @@ fn a_bucket_with_versions() {
 #[test]
 fn ctrl_c_leaves_nothing() {
     let s3 = Place::with(options());
-    s3.run(&["cp", "README.md", "@data/x"]).ok();
     for operation in ["HeadObject", "UploadPart", "CopyObject"] {
-        s3.server.reset_counts();
+        s3.run(&["cp", "README.md", "@data/x"]).ok();
         let fault = s3.server.inject(Fault::new(FaultAction::Delay(Duration::from_millis(300))).on(operation));
         let mut child = s3.command(&["doctor", ROOT]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         until("the slow request", || fault.hits() > 0 || child.try_wait().unwrap().is_some());
@@ -316,6 +333,25 @@ fn ctrl_c_leaves_nothing() {
         assert_eq!(output.status.code(), Some(130), "{operation}: {output:?}");
         s3.server.clear_faults();
         until("the uploads are gone", || s3.server.unfinished_uploads(BUCKET) == 0);
-        assert_eq!(s3.run(&["ls", "-r", "s3://my-bucket"]).ok().names(), ["data/x"], "{operation}");
+        only_x_is_there(&s3);
     }
+}
+
+/// `script` gives the program a terminal of its own.
+#[test]
+fn a_terminal_shows_colours() {
+    let s3 = Place::with(options());
+    let program = s3.command(&[]);
+    let line = format!("{} doctor {ROOT} s3://no-bucket", program.get_program().to_str().unwrap());
+    let mut script = std::process::Command::new("script");
+    script.args(["-qefc", &line, "/dev/null"]).current_dir(s3.path(""));
+    script.env_clear().env("PATH", "/usr/bin:/bin").env("TERM", "xterm").env("SHELL", "/bin/sh");
+    script.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = script.output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    for told in ["\u{1b}[1m\u{1b}[32mok       \u{1b}[0m TCP", "\u{1b}[31mfail     \u{1b}[0m bucket"] {
+        assert!(shown.contains(told), "{told:?} is not in {shown:?}");
+    }
+    assert!(!shown.contains(SECRET), "{shown}");
 }

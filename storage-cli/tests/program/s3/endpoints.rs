@@ -183,7 +183,7 @@ fn an_endpoint_that_is_no_s3_service() {
     refused(&s3, &[("AWS_ENDPOINT_URL", &page)], 1, &["not what the S3 API says", "AWS_ENDPOINT_URL"]);
 }
 
-fn web_page(mut stream: std::net::TcpStream) {
+pub(super) fn web_page(mut stream: std::net::TcpStream) {
     use std::io::Write as _;
     let _ = stream.read(&mut [0; 4096]);
     let page = "<!doctype html><html><body>Console</body></html>";
