@@ -72,6 +72,17 @@ fn current() -> Option<Arc<Context>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 
+/// Has what runs on a thread of its own speak in this thread's context.
+pub(crate) fn carried<T>(run: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let context = current();
+    move || {
+        if let Some(context) = context {
+            context.enter();
+        }
+        run()
+    }
+}
+
 fn say(say: impl FnOnce(&mut Said)) {
     if let Some(context) = current() {
         context.say(say);

@@ -177,7 +177,10 @@ fn directory(root: &Storage) -> Option<PathBuf> {
 async fn empty(root: &Storage) -> Result<()> {
     let emptied = async {
         root.delete_all().await?;
-        root.sweep(SweepOptions::default()).await?;
+        match root.sweep(SweepOptions::default()).await {
+            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
+            _ => {}
+        }
         if root.capabilities().versions != Support::No && root.probe().await?.versions == Support::Yes {
             remove_versions(root).await?;
         }

@@ -4,6 +4,8 @@
 //! them, `--rules LIST` some rules; then the table is printed and the page is left as it is. `--json FILE` writes all
 //! reports.
 
+#![allow(clippy::field_reassign_with_default, reason = "a call's options are read from top to bottom")]
+
 mod object_store_adapter;
 mod opendal_adapter;
 mod opened;

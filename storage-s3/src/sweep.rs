@@ -99,7 +99,8 @@ impl<'a> Page<'a> {
                 _ => elements.skip()?,
             }
         }
-        page.truncated = truncated.ok_or("the page does not say whether it IsTruncated")?;
+        // A service that lists no uploads may answer no more than the document's name.
+        page.truncated = truncated.unwrap_or(page.next_key.is_some());
         if encoded {
             let names = page.uploads.iter_mut().map(|upload| &mut upload.name);
             names.chain(&mut page.next_key).try_for_each(Name::decode)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use storage_core::{MultipartOrder, Storage, Support};
 
 use crate::Harness;
+use crate::context::carried;
 use crate::deep::effort::Effort;
 use crate::deep::linear::{Call, check};
 use crate::deep::register::{Client, Powers, call};
@@ -95,12 +96,12 @@ fn threads(storage: &Storage, key: &str, seed: u64, powers: Powers) -> Vec<Call>
     let clock = &clock;
     std::thread::scope(|scope| {
         let threads = (0..THREADS).map(|thread| {
-            scope.spawn(move || {
+            scope.spawn(carried(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 let clients = (thread * EACH..(thread + 1) * EACH)
                     .map(|number| one_client(storage, key, Client::new(number, seed, powers), number, clock));
                 runtime.block_on(futures::future::join_all(clients)).concat()
-            })
+            }))
         });
         let threads: Vec<_> = threads.collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a client does not panic")).collect()

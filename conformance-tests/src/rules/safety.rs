@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::Harness;
+use crate::context::carried;
 use crate::rule::rule;
 use crate::support::{bytes, keys, kind, level, write_streaming};
 
@@ -134,14 +135,14 @@ async fn s11_runtimes_and_tasks(harness: &dyn Harness) {
     storage.put("large", bytes(11, 2 << 20)).await.unwrap();
     std::thread::scope(|scope| {
         for name in ["first", "second"] {
-            scope.spawn(move || single().block_on(use_all(storage, name))).join().unwrap();
+            scope.spawn(carried(move || single().block_on(use_all(storage, name)))).join().unwrap();
         }
         for name in ["at once 1", "at once 2", "at once 3"] {
-            scope.spawn(move || single().block_on(use_all(storage, name)));
+            scope.spawn(carried(move || single().block_on(use_all(storage, name))));
         }
-        let handed_over = scope.spawn(|| single().block_on(half_used(storage))).join().unwrap();
-        scope.spawn(move || single().block_on(finish_use(handed_over))).join().unwrap();
-        scope.spawn(|| single().block_on(leaves_no_task(harness, &fixture.address))).join().unwrap();
+        let handed_over = scope.spawn(carried(|| single().block_on(half_used(storage)))).join().unwrap();
+        scope.spawn(carried(move || single().block_on(finish_use(handed_over)))).join().unwrap();
+        scope.spawn(carried(|| single().block_on(leaves_no_task(harness, &fixture.address)))).join().unwrap();
     });
     assert_eq!(storage.text("handed over").await.unwrap(), "from one runtime to another");
 }

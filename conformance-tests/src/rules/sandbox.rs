@@ -9,7 +9,7 @@ use storage_core::{CopyResult, ErrorKind, ListOptions, Prefix, Result, Storage};
 use tempfile::TempDir;
 
 use crate::Harness;
-use crate::context::{NO_DIRECTORY, nothing_to_ask};
+use crate::context::{NO_DIRECTORY, carried, nothing_to_ask};
 use crate::rule::rule;
 use crate::support::{keys, kind, write_streaming};
 
@@ -126,12 +126,12 @@ async fn s05_swapped_links(harness: &dyn Harness) {
     std::fs::create_dir(directory.join("d")).unwrap();
     std::fs::write(directory.join("d/secret"), "open").unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| swap_files(directory, &outside.path("secret"), &over));
-        scope.spawn(|| swap_directories(directory, outside.0.path(), &over));
-        let used = scope.spawn(|| {
+        scope.spawn(carried(|| swap_files(directory, &outside.path("secret"), &over)));
+        scope.spawn(carried(|| swap_directories(directory, outside.0.path(), &over)));
+        let used = scope.spawn(carried(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(use_swapped(storage, &outside));
-        });
+        }));
         let used = used.join();
         over.store(true, Ordering::Relaxed);
         used.unwrap_or_else(|panic| std::panic::resume_unwind(panic));

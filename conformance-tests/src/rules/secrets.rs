@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::Harness;
 use crate::capture::captured;
-use crate::context::{NO_SERVICE, nothing_to_ask, part_not_asked};
+use crate::context::{NO_SERVICE, carried, nothing_to_ask, part_not_asked};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
 use crate::rules::misconfigured::every_call;
@@ -44,7 +44,7 @@ async fn s09_no_secret_is_shown(harness: &dyn Harness) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             captured(|| runtime.block_on(everything_shown(service, &root.storage, &root.address)))
         };
-        scope.spawn(on_one_thread).join().expect("no call panics")
+        scope.spawn(carried(on_one_thread)).join().expect("no call panics")
     });
     assert!(shown.len() > 100, "much is shown: {} texts", shown.len());
     assert!(written.contains("storage"), "what is written is captured");

@@ -39,12 +39,13 @@ pub(super) async fn run(args: ConformanceArgs, session: &Session, output: &mut O
     }
     let mut reports = Vec::with_capacity(places.len());
     for place in &places {
-        let report = hold(place.harness().await?, &selection, &place.to_string(), output.is_json()).await?;
+        let (report, cleaned) = hold(place.harness().await?, &selection, &place.to_string(), output.is_json()).await;
         match output.is_json() {
             true => output.object(&report)?,
             false => table::print(&report, output)?,
         }
         output.flush()?;
+        cleaned?;
         reports.push(report);
     }
     if let Some(file) = &args.html {
@@ -63,8 +64,8 @@ async fn serve(places: &[place::Place]) -> Result<(), Failure> {
     }
 }
 
-/// Runs the suite on one place, and removes all that it has made.
-async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json: bool) -> Result<Report, Failure> {
+/// Runs the suite on one place, and removes all that it has made; a report is one although that should fail.
+async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json: bool) -> (Report, Result<(), Error>) {
     let live = Scratch(Arc::new(harness));
     let bar = bar(json, selection.rules().len());
     bar.set_message(location.to_owned());
@@ -75,9 +76,9 @@ async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json:
     };
     let report = conformance_tests::run(live.0.clone(), selection, tell).await;
     bar.set_message("removing what the suite has made");
-    live.0.clean_up().await?;
+    let cleaned = live.0.clean_up().await;
     bar.finish_and_clear();
-    Ok(report)
+    (report, cleaned)
 }
 
 /// Silent where standard error is no terminal, or programs read the output.
