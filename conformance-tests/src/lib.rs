@@ -41,7 +41,8 @@
 //! calls.
 //!
 //! Rules that try at random (the histories of S01 and S02) take a second each. With `STORAGE_TEST_LONG=1` in the environment
-//! they go on for a minute, by further seeds; `CONFORMANCE_SEED` is the first. A failure tells the seed that finds it.
+//! they go on for a minute, by further seeds, and S03 drops long calls at every await instead of every fifth;
+//! `CONFORMANCE_SEED` is the first seed. A failure tells the seed that finds it.
 
 #![allow(
     clippy::unwrap_used,

@@ -3,6 +3,7 @@
 //! - [`Inputs`] makes one lazy stream of a mixed list of paths, locations, text, bytes and readers, within an
 //!   [`InputPolicy`] that allows nothing of the machine until it is told to.
 //! - [`Walk`] and [`Filter`] yield what lies under a prefix, as a [`SourceFile`] each.
+//! - [`Watch`] tells what differs from the last time, and then what changes, on every backend in one form.
 //! - [`ContentStore`] keeps content under its digest, so that the same bytes are stored once.
 //! - [`WorkingCopy`] makes an object a file that any program may change, and commits it if nobody else did; a [`Lease`]
 //!   keeps two from working in vain.
@@ -46,6 +47,7 @@ mod native;
 mod prune;
 mod tenant;
 mod walk;
+mod watch;
 mod working_copy;
 
 /// The pages on this crate, whose examples compile.
@@ -64,4 +66,8 @@ pub use inputs::{Given, Input, InputPolicy, Inputs, Item, Items, Origin, Place, 
 pub use native::Native;
 pub use tenant::tenant;
 pub use walk::{LeftOut, Outcome, Walk, WalkItem, WalkItems, WalkReport};
+pub use watch::{
+    Notified, S3Event, S3EventKind, ScanReport, Watch, WatchChange, WatchEvent, WatchMode, WatchProgress, WatchSender,
+    WatchState, Watched, Watching,
+};
 pub use working_copy::{Commit, Holder, Lease, LeaseOptions, Leased, Opened, WorkingCopy, WorkingCopyOptions};

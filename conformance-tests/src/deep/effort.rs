@@ -2,7 +2,7 @@
 //!
 //! The first try has the seed of the run, each further one the next number; so the seed that a failure tells, given to
 //! another run, finds it at once. With `STORAGE_TEST_LONG=1` in the environment each such rule goes on for a minute instead
-//! of a second.
+//! of a second, and futures are dropped at every await of every call, the long ones too.
 
 use std::time::{Duration, Instant};
 

@@ -173,6 +173,8 @@ pub(crate) const MUTANTS: &[Mutant] = mutants! {
         reads::LooksFirst => s13_request_economy,
         moves::OldestVersionFirst => v01_versions,
     }
+        writes::TakesFullForBusy => s06_medium_that_runs_out,
+        writes::MakesRoomFirst => s06_medium_that_runs_out,
 };
 
 /// Rules that catch no mutant of a driver, and what they are for.
@@ -202,6 +204,7 @@ pub(crate) const UNNOTICED: &[(&str, &str)] = &[
 
 /// The mistake would have to be made in the handle, through which every mutant is seen.
 const HANDLE: &str = "it holds the handle to its word, which judges before and after the driver";
+    ("s06_too_many_open_files", PROCESS),
 
 /// The mistake would have to be made where a driver speaks with its service, behind which no mutant stands.
 const WIRE: &str = "it holds a driver to what it says to its service and hears from it";
@@ -210,3 +213,6 @@ const WIRE: &str = "it holds a driver to what it says to its service and hears f
 pub(crate) fn reason(rule: &str) -> Option<&'static str> {
     UNNOTICED.iter().find(|(known, _)| *known == rule).map(|(_, reason)| *reason)
 }
+/// The mistake would have to be made in another process, and no mutant lives in one.
+const PROCESS: &str = "it asks a process of its own, which opens the driver as it is";
+

@@ -363,3 +363,32 @@ impl Lie for GuessesOutcomes {
         })
     }
 }
+
+/// Takes a full medium for a service that is busy.
+#[derive(Default)]
+pub(crate) struct TakesFullForBusy;
+
+#[async_trait]
+impl Lie for TakesFullForBusy {
+    async fn put(&self, inner: &Inner, key: &Key, payload: Payload, options: PutOptions) -> Result<PutResult> {
+        inner.put(key, payload, options).await.map_err(|error| match error.kind() {
+            ErrorKind::OutOfSpace => error.with_kind(ErrorKind::Unavailable),
+            _ => error,
+        })
+    }
+}
+
+/// Makes room on a full medium by deleting what it overwrites.
+#[derive(Default)]
+pub(crate) struct MakesRoomFirst;
+
+#[async_trait]
+impl Lie for MakesRoomFirst {
+    async fn put(&self, inner: &Inner, key: &Key, payload: Payload, options: PutOptions) -> Result<PutResult> {
+        let result = inner.put(key, payload, options).await;
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutOfSpace) {
+            inner.delete(key, storage_core::DeleteOptions::new()).await?;
+        }
+        result
+    }
+}

@@ -285,7 +285,7 @@ impl SourceFile {
     }
 
     /// Keeps what an answer told, unless another one was first.
-    fn learn(&self, meta: &ObjectMeta, attributes: Attributes) {
+    pub(crate) fn learn(&self, meta: &ObjectMeta, attributes: Attributes) {
         let mut known = self.lock();
         let first = known.meta.get_or_insert_with(|| meta.clone());
         if first.etag == meta.etag {

@@ -58,11 +58,12 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Nothing is asked yet.
-    pub(super) fn new(storage: Storage, prefix: Prefix, pruning: Pruning, most: usize) -> Self {
+    /// Nothing is asked yet. Of what lies under the prefix only paths that begin with `within` are listed.
+    pub(super) fn new(storage: Storage, prefix: Prefix, within: &str, pruning: Pruning, most: usize) -> Self {
         let (pending, questions) = (VecDeque::new(), Questions::new(storage, most));
         let mut ahead = Self { prefix, pruning, pending, objects: 0, questions, look: true };
-        for start in ahead.pruning.prefixes() {
+        let starts = ahead.pruning.prefixes();
+        for start in starts.iter().filter_map(|start| narrower(start, within)) {
             // What is no prefix begins no key.
             if let Ok(prefix) = Prefix::new(format!("{}{start}", ahead.prefix)) {
                 let pending = ahead.descend(prefix);
@@ -162,6 +163,11 @@ impl Ahead {
         }
         Pending::Listing(Box::new(Listing::Open(options.prefix(prefix))))
     }
+}
+
+/// Of two beginnings of a path the one that both allow; none where they exclude each other.
+fn narrower<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
+    if one.starts_with(other) { Some(one) } else { other.starts_with(one).then_some(other) }
 }
 
 impl fmt::Debug for Ahead {

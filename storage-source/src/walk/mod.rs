@@ -46,6 +46,7 @@ pub struct Walk {
     prefix: Result<Prefix>,
     filter: Filter,
     without: Vec<Result<Prefix>>,
+    within: String,
     ahead: usize,
 }
 
@@ -53,7 +54,8 @@ impl Walk {
     /// A walk over everything.
     pub fn new(storage: &Storage) -> Self {
         let prefix = Ok(Prefix::root());
-        Self { storage: storage.clone(), prefix, filter: Filter::new(), without: Vec::new(), ahead: AHEAD }
+        let (without, within) = (Vec::new(), String::new());
+        Self { storage: storage.clone(), prefix, filter: Filter::new(), without, within, ahead: AHEAD }
     }
 
     /// Walks what lies under this prefix. A missing `/` at its end is added: `docs` never takes `docs2/x`, nor the object
@@ -77,6 +79,12 @@ impl Walk {
         self
     }
 
+    /// Walks only paths that begin with this text; they still count from the prefix on.
+    pub(crate) fn within(mut self, start: impl Into<String>) -> Self {
+        self.within = start.into();
+        self
+    }
+
     /// How many listings may be under way, or wait to be used, at once; at least 1.
     pub fn concurrency(mut self, listings: usize) -> Self {
         self.ahead = listings.max(1);
@@ -90,13 +98,14 @@ impl Walk {
         let mut matcher = self.filter.compile()?;
         let without: Vec<Prefix> = self.without.into_iter().collect::<Result<_>>()?;
         matcher.pruning.without(without.iter().map(Prefix::to_string).collect());
-        let ahead = Ahead::new(self.storage.clone(), prefix.clone(), matcher.pruning.clone(), self.ahead);
+        let pruning = matcher.pruning.clone();
+        let ahead = Ahead::new(self.storage.clone(), prefix.clone(), &self.within, pruning, self.ahead);
         Ok(WalkItems::new(self.storage, prefix, matcher, ahead))
     }
 }
 
 /// The level of a prefix that may lack its `/`.
-fn level(prefix: impl IntoPrefix) -> Result<Prefix> {
+pub(crate) fn level(prefix: impl IntoPrefix) -> Result<Prefix> {
     let prefix = prefix.into_prefix()?;
     if prefix.is_level() { Ok(prefix) } else { Prefix::new(format!("{prefix}/")) }
 }
