@@ -11,4 +11,5 @@ mod look;
 mod s3;
 mod settings;
 mod transfer;
+mod unreadable;
 mod walk;
