@@ -143,7 +143,8 @@ fn a_directory_that_this_user_may_not_write() {
     let mode = |path: &str, mode| {
         std::fs::set_permissions(bench.path(path), std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    (mode("", 0o755), mode("docs", 0o555));
+    mode("", 0o755);
+    mode("docs", 0o555);
     let mut command = bench.command(&["doctor", "--json", "docs"]);
     if rustix::process::geteuid().is_root() {
         command.uid(65534).gid(65534);
