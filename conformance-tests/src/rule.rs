@@ -16,7 +16,7 @@ pub const GROUPS: [(char, &str); 11] = [
     ('X', "Copy and move"),
     ('E', "Errors"),
     ('S', "Safety"),
-    ('V', "Versions and checksums"),
+    ('V', "Versions, checksums, watching"),
 ];
 
 /// A rule of the contract and its proof. Several may share an id, each for a part of what it says.
@@ -68,7 +68,7 @@ impl Elsewhere {
 }
 
 /// The rules that this suite reports without asking.
-pub const ELSEWHERE: [Elsewhere; 3] = [
+pub const ELSEWHERE: [Elsewhere; 2] = [
     Elsewhere {
         id: "S04",
         title: "Killed at any call",
@@ -85,14 +85,6 @@ pub const ELSEWHERE: [Elsewhere; 3] = [
                the machine: file, directory and every directory newly made are synced before it returns.",
         why: "A rename without a sync of the directory is gone after a power cut, long after the host was told Ok.",
         place: "the system calls of the driver for directories (storage-local/tests)",
-    },
-    Elsewhere {
-        id: "V03",
-        title: "Watching",
-        text: "Where watching is declared, events come at least once, beginning before the first listing, and an overflow \
-               says to list again.",
-        why: "A watcher that loses an event in silence leaves a host with an old view for good.",
-        place: "nowhere yet: no capability of this version declares it, so no driver can",
     },
 ];
 

@@ -132,6 +132,10 @@ macro_rules! for_each_rule {
             sandbox::s05_links_inside_the_root,
             versions::v01_versions,
             versions::v02_checksums,
+            watching::v03_changes_are_told,
+            watching::v03_armed_before_the_first_listing,
+            watching::v03_overflow_says_list_again,
+            watching::v03_following_leads_to_the_listing,
         }
     };
 }

@@ -24,4 +24,5 @@ pub mod shortages;
 pub mod streaming;
 pub mod undeclared;
 pub mod versions;
+pub mod watching;
 pub mod writes;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use storage_core::{
-    Attributes, ErrorKind, Key, ListOptions, PresignMethod, PresignOptions, PutOptions, Result, Support,
+    Attributes, ErrorKind, Key, ListOptions, PresignMethod, PresignOptions, PutOptions, Result, Support, WatchOptions,
 };
 
 use crate::Harness;
@@ -13,8 +13,8 @@ use crate::rule::rule;
 use crate::support::kind;
 
 rule! {
-    /// What a driver does not declare is `Unsupported` and changes nothing: attributes, versions, paths and presigned URLs.
-    /// What it declares works.
+    /// What a driver does not declare is `Unsupported` and changes nothing: attributes, versions, paths, presigned URLs and
+    /// watches. What it declares works.
     C08, c08_undeclared_powers, "Undeclared powers",
     why: "A power that works although it is not declared is one that no rule was held to; one that is declared and fails \
           is found by the first user."
@@ -41,6 +41,8 @@ async fn c08_undeclared_powers(harness: &dyn Harness) {
             declared("versions", support == Support::Yes, versions);
         }
     }
+    let watcher = storage.watch("", WatchOptions::new()).await.map(drop);
+    declared("watch", can.watch, watcher);
     let labelled = PutOptions::new().attributes(Attributes::new().user("label", "x"));
     if declared("attributes", can.attributes, storage.put_with(&key, "labelled", labelled).await).is_some() {
         storage.put(&key, "text").await.unwrap();

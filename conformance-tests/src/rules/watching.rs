@@ -284,5 +284,7 @@ async fn history(root: &Storage, prefix: &str, seed: u64) {
             6 => root.delete(&one).await.unwrap(),
             _ => drop(root.delete_prefix(format!("{one}/")).await.unwrap()),
         }
+        // A driver that never waits would leave the reader no turn.
+        tokio::task::yield_now().await;
     }
 }

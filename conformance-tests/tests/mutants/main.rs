@@ -30,6 +30,7 @@ mod s3_harness;
 #[allow(dead_code, reason = "each test file uses its part")]
 mod s3_service;
 mod table;
+mod watching;
 mod writes;
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ use crate::lie::mutate;
 use crate::local_harness::LocalHarness;
 use crate::memory_harness::MemoryHarness;
 use crate::s3_harness::{Kind, S3Harness};
-use crate::{conditions, keys, listing, moves, reads, writes};
+use crate::{conditions, keys, listing, moves, reads, watching, writes};
 
 /// Which driver a mutant is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +153,12 @@ pub(crate) const MUTANTS: &[Mutant] = mutants! {
         listing::RemembersListings => s08_shared_and_separate,
         reads::LeavesTasks => s11_runtimes_and_tasks,
         reads::NamesItself => s12_wrappers_are_transparent,
+        watching::ForgetsDeletes => v03_changes_are_told,
+        watching::WatchesEverything => v03_changes_are_told,
+        watching::WatchesUndeclared => v03_changes_are_told,
+        watching::ArmsLate => v03_armed_before_the_first_listing,
+        watching::SwallowsOverflows => v03_overflow_says_list_again,
+        watching::TellsOnce => v03_following_leads_to_the_listing,
     }
     Local(local()) {
         writes::LeaksParts => w05_abort_leaves_nothing,
