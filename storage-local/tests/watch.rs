@@ -344,3 +344,61 @@ async fn v03_a_directory_that_may_not_be_read_is_an_error_or_passed() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     as_nobody("v03_a_directory_that_may_not_be_read_is_an_error_or_passed", directory.path());
 }
+
+/// Runs this test again in a user namespace of its own with a limit; false where there is none to be had.
+fn limited(test: &str, limit: &str, most: u32, root: &Path) -> bool {
+    let command = format!("echo {most} > /proc/sys/user/{limit} || exit 77; exec \"$0\" --exact {test} --nocapture");
+    let again = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", &command])
+        .arg(std::env::current_exe().unwrap())
+        .env(JOB, root)
+        .env("LIMIT", limit)
+        .output();
+    let code = again.as_ref().ok().and_then(|output| output.status.code());
+    match (code, again) {
+        (Some(0), _) => true,
+        (Some(101), Ok(output)) => panic!("{}", String::from_utf8_lossy(&output.stdout)),
+        (_, reason) => {
+            println!("skipped: nothing can be limited here: {reason:?}");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn v03_too_many_watches_are_an_error_that_names_the_limit() {
+    const TEST: &str = "v03_too_many_watches_are_an_error_that_names_the_limit";
+    if let Some(root) = std::env::var_os(JOB) {
+        let storage = open(Path::new(&root), false);
+        if std::env::var("LIMIT").unwrap() == "max_inotify_instances" {
+            let _held = storage.watch("0/", WatchOptions::new()).await.unwrap();
+            let refused = storage.watch("0/", WatchOptions::new()).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Configuration, "{refused}");
+            assert!(refused.to_string().contains("raise it (sysctl fs.inotify.max_user_instances)"), "{refused}");
+            return;
+        }
+        let refused = storage.watch("", WatchOptions::new()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Configuration, "{refused}");
+        assert!(refused.to_string().contains("raise it (sysctl fs.inotify.max_user_watches)"), "{refused}");
+        // A narrower one has room; when more directories come than it may watch, it ends and says so.
+        let mut watcher = storage.watch("0/", WatchOptions::new()).await.unwrap();
+        for number in 0..20 {
+            fs::create_dir(Path::new(&root).join(format!("0/{number}"))).unwrap();
+        }
+        let ended = loop {
+            match watcher.next().await {
+                Ok(told) => assert!(told.is_some()),
+                Err(error) => break error,
+            }
+        };
+        assert!(ended.to_string().contains("max_user_watches"), "{ended}");
+        assert_eq!(watcher.next().await.unwrap(), None);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        fs::create_dir(directory.path().join(number.to_string())).unwrap();
+    }
+    limited(TEST, "max_inotify_watches", 8, directory.path());
+    limited(TEST, "max_inotify_instances", 1, directory.path());
+}
