@@ -109,7 +109,7 @@ impl Adding<'_> {
             return self.level(&place).await.map(drop);
         }
         let missing = self.object(&place, text).await?;
-        let found_under = self.level(&place).await?;
+        let found_under = has_room(&place) && self.level(&place).await?;
         missing.filter(|_| !found_under).map_or(Ok(()), |error| Err(error.into()))
     }
 
@@ -226,6 +226,11 @@ impl Adding<'_> {
         }
         self.failures.end()
     }
+}
+
+/// Whether there may be keys under the name of an object: not where it is as long as a key may be.
+fn has_room(place: &Place) -> bool {
+    place.level().is_ok_and(|level| level.as_str().len() < place.storage.max_key_len())
 }
 
 /// Adds what a walk yields, some at once, and tells of each in the walk's order.

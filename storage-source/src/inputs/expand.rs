@@ -156,11 +156,19 @@ impl Expander {
                 Err(error) => return Err(error),
             };
         }
-        let mut options = ListOptions::new().prefix(Prefix::new(level.as_str())?);
-        options.delimited = self.one_level;
-        let entries = storage.list(options).await?;
+        // Under a name that is as long as a key may be there is nothing, and nothing that could be asked.
+        let entries = if level.len() < storage.max_key_len() {
+            let mut options = ListOptions::new().prefix(Prefix::new(level.as_str())?);
+            options.delimited = self.one_level;
+            Some(storage.list(options).await?)
+        } else {
+            None
+        };
         let found = exists || object.is_some();
-        let walk = Walk { input, storage, level, asked: text, entries: Some(entries), found, skipped };
+        let walk = Walk { input, storage, level, asked: text, entries, found, skipped };
+        if walk.entries.is_none() && !found {
+            return Err(walk.nothing());
+        }
         Ok(stream::iter(object.map(Ok)).chain(stream::unfold(walk, Walk::next)).boxed())
     }
 }

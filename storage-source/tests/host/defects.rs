@@ -111,6 +111,24 @@ async fn long_names_work() {
     }
 }
 
+/// A name as long as a key may be is taken in, as an object and as what is missing.
+#[tokio::test]
+async fn the_longest_name_is_an_input() {
+    let places = places().await;
+    let inputs = Inputs::new(&places.registry).with_policy(InputPolicy::open()).open_options(places.options.clone());
+    // The paths of a directory end earlier than its keys.
+    for root in &places.roots[1..] {
+        let storage = places.registry.open(&Location::parse(root).unwrap(), &places.options).await.unwrap();
+        let name = "n".repeat(storage.max_key_len());
+        let given = format!("{root}{name}");
+        let error = inputs.resolve([given.as_str()]).try_collect::<Vec<_>>().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{root}: {error}");
+        storage.put(name.as_str(), "long").await.unwrap();
+        let items: Vec<_> = inputs.resolve([given.as_str()]).try_collect().await.unwrap();
+        assert_eq!(items.iter().map(|item| item.name()).collect::<Vec<_>>(), [Some(name.as_str())], "{root}");
+    }
+}
+
 /// A walk shows what is there now, whoever wrote it: nothing remembers an older listing.
 #[tokio::test]
 async fn no_listing_is_stale() {

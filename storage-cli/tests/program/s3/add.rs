@@ -21,6 +21,11 @@ fn an_object_and_what_is_under_its_name_are_both_added() {
     assert_eq!(add("docs", &[]), ["docs/file", "docs/file/deep.md", "docs/file2", "docs/skip/x.md"]);
     assert_eq!(add("docs/", &["--exclude", "skip/**"]), ["docs/file", "docs/file/deep.md", "docs/file2"]);
     s3.run(&["add", &format!("s3://{BUCKET}/in/doc")]).refused(3, &["in/doc"]);
+    // As long as a key may be.
+    let long = format!("s3://{BUCKET}/{}/n", "n".repeat(1022));
+    s3.run(&["add", &long]).refused(3, &["not found"]);
+    s3.run(&["cp", "README.md", &long]).ok();
+    s3.run(&["add", &long]).ok();
 }
 
 /// What the filter leaves out is neither listed, where it is a directory, nor read.
