@@ -1,11 +1,11 @@
 //! Rule S01: one key under many clients is one register.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use storage_core::{MultipartOrder, Storage, Support};
 
-use crate::Harness;
 use crate::context::carried;
 use crate::deep::effort::Effort;
 use crate::deep::linear::{Call, check};
@@ -13,6 +13,7 @@ use crate::deep::register::{Client, Powers, call};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
 use crate::service::{Fault, Hits, Request, Service};
+use crate::{Fixture, Harness};
 
 /// The threads of a history, the clients in each, and how many calls each client makes.
 const THREADS: usize = 3;
@@ -22,7 +23,7 @@ const CALLS: usize = 30;
 
 /// How many histories a short run makes at most, and how long it goes on with them.
 const HISTORIES: u64 = 6;
-const TIME: Duration = Duration::from_millis(300);
+const TIME: Duration = Duration::from_millis(600);
 
 /// One answer in so many is lost.
 const LOST: u64 = 5;
@@ -39,35 +40,48 @@ async fn s01_one_key_is_one_register(harness: &dyn Harness) {
     let effort = Effort::begin();
     let fixture = harness.fresh().await;
     fixture.storage.probe().await.unwrap();
+    let service = Losing::new(harness).await;
     for seed in effort.seeds(HISTORIES, TIME) {
         let key = format!("threads/{seed}");
         judge(seed, "threads", threads(&fixture.storage, &key, seed, powers(&fixture.storage)));
+        if let Some(service) = &service {
+            judge(seed, "lost answers", service.history(seed));
+        }
     }
     let workers = Worker::start(harness, &fixture.storage, &fixture.address, 2).await;
     if !workers.is_empty() {
         judge(effort.seed, "processes", processes(workers, &fixture.storage, effort.seed).await);
     }
-    if let Some(service) = harness.service().await {
-        lost_answers(&*service, effort).await;
-    }
 }
 
-/// The same while answers to writes get lost: a swap that was done and is asked again is done once, and told as done or
-/// as unknown.
+/// A service that loses answers to writes: a swap that was done and is asked again is done once, and told as done or as
+/// unknown.
 ///
-/// Only conditional writes race, and nothing is deleted, since both tell apart what cannot be told apart otherwise. A write
-/// without a condition that is asked again lands a second time, over what came in between. So does a create-only write
-/// whose object is deleted before it is asked again: to the service both are a client that creates anew.
-async fn lost_answers(service: &dyn Service, effort: Effort) {
-    let root = service.hasty().await;
-    root.storage.probe().await.unwrap();
-    let powers = Powers { unconditional: false, take: false, ..powers(&root.storage) };
-    for seed in effort.seeds(HISTORIES, TIME * 2) {
+/// Only conditional writes race there, and nothing is deleted. A write without a condition that is asked again lands a
+/// second time, over what came in between. So does a create-only write whose object is deleted before it is asked again:
+/// to the service it is another one.
+struct Losing {
+    service: Arc<dyn Service>,
+    root: Fixture,
+}
+
+impl Losing {
+    async fn new(harness: &dyn Harness) -> Option<Self> {
+        let service = harness.service().await?;
+        let root = service.hasty().await;
+        root.storage.probe().await.unwrap();
+        Some(Self { service, root })
+    }
+
+    fn history(&self, seed: u64) -> Vec<Call> {
+        let storage = &self.root.storage;
+        let powers = Powers { unconditional: false, take: false, ..powers(storage) };
         for request in [Request::Put, Request::FinishUpload] {
-            service.inject(Fault::LoseAnswer, Hits::all(request).one_in(LOST, seed));
+            self.service.inject(Fault::LoseAnswer, Hits::all(request).one_in(LOST, seed));
         }
-        judge(seed, "lost answers", threads(&root.storage, &format!("lost/{seed}"), seed, powers));
-        service.heal();
+        let calls = threads(storage, &format!("lost/{seed}"), seed, powers);
+        self.service.heal();
+        calls
     }
 }
 
