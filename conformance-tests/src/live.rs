@@ -181,10 +181,12 @@ async fn empty(root: &Storage) -> Result<()> {
             Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
             _ => {}
         }
-        if root.capabilities().versions != Support::No && root.probe().await?.versions == Support::Yes {
-            remove_versions(root).await?;
+        match root.capabilities().versions {
+            Support::No => Ok(()),
+            Support::Yes => remove_versions(root).await,
+            // Where it is not known whether there are any, there are none where they cannot be listed.
+            Support::Unprobed => Ok(remove_versions(root).await.unwrap_or_default()),
         }
-        Ok::<(), Error>(())
     };
     match emptied.await {
         Err(error) if error.kind() == ErrorKind::BackendNotFound => Ok(()),
