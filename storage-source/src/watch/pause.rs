@@ -43,9 +43,10 @@ pub(super) fn interval_end(interval: Duration) -> Instant {
     Instant::now() + interval.mul_f64(0.9 + fastrand::f64() / 5.0)
 }
 
-/// Waits for a moment; forever where there is none.
+/// Waits for a moment, not at all where it has passed; forever where there is none.
 pub(super) async fn until(moment: Option<Instant>) {
     match moment {
+        Some(moment) if moment <= Instant::now() => {}
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }

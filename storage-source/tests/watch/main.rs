@@ -1,0 +1,12 @@
+//! Watches: on memory, on a directory and on the S3 test server.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by it")]
+
+mod acknowledged;
+mod failing;
+mod live;
+mod messages;
+mod polling;
+mod random;
+mod s3_event;
+mod support;
