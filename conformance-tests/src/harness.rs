@@ -42,6 +42,12 @@ pub trait Harness: Send + Sync + 'static {
         Err("the harness has no medium that runs out when it is told to".to_owned())
     }
 
+    /// Asked after a rule has failed: whether the place answers at all, else what is wrong. Nothing can be said of the
+    /// rules that are left on one that has gone.
+    async fn answers(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// How a process is started that opens roots of this harness, as [`conformance!`](crate::conformance) sets it; rules
     /// on several processes have nothing to ask where there is none.
     fn worker(&self) -> Option<WorkerCommand> {

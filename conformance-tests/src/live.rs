@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -17,6 +18,9 @@ use crate::process::WorkerCommand;
 
 /// How many versions are deleted at once.
 const AT_ONCE: usize = 8;
+
+/// How long a place has to answer one question before it counts as gone.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 type Open = Box<dyn Fn(&str) -> BoxFuture<'static, Result<Storage>> + Send + Sync>;
 type OpenMissing = Box<dyn Fn() -> BoxFuture<'static, Result<Storage>> + Send + Sync>;
@@ -144,6 +148,15 @@ impl Harness for LiveHarness {
         }
     }
 
+    async fn answers(&self) -> Result<(), String> {
+        let asked = async { (self.open)(&self.scratch).await?.exists("answers").await };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Err(error)) if is_gone(&error) => Err(error.to_string()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+        }
+    }
+
     fn worker(&self) -> Option<WorkerCommand> {
         self.worker.clone()
     }
@@ -163,6 +176,11 @@ impl Drop for Used {
     fn drop(&mut self) {
         self.leftover.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.name));
     }
+}
+
+/// Whether an error says that there is nobody to ask.
+fn is_gone(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout)
 }
 
 /// The directory that a root is.

@@ -27,6 +27,8 @@ pub enum Progress<'a> {
 /// Asks the rules of a selection, each on a thread and a runtime of its own, and says how each ended. A broken rule is an
 /// outcome and no panic; a rule that hangs fails when its time is over.
 ///
+/// Where the place does not answer any more after a rule has failed, the rules that are left are not asked.
+///
 /// Dropping the future gives up the rules that are under way, and waits a few seconds at most until their threads have
 /// ended.
 ///
@@ -60,7 +62,13 @@ pub async fn run(harness: Arc<dyn Harness>, selection: &Selection, mut progress:
         }
         let Some(ended) = running.next().await else { break };
         progress(Progress::Ended(&ended));
+        let failed = matches!(ended.outcome, Outcome::Fail { .. });
         reports.push(ended);
+        if failed && let Err(gone) = harness.answers().await {
+            let reason = format!("the place does not answer any more: {gone}");
+            let unasked = |rule| RuleReport::new(rule, Outcome::NotAsked { reason: reason.clone() }, Duration::ZERO);
+            reports.extend(waiting.by_ref().map(unasked));
+        }
     }
     Report::new(backend, selection.seed, reports, start.elapsed())
 }

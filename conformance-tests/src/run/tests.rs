@@ -174,3 +174,20 @@ fn a_failed_assertion_is_told_in_one_line() {
     assert_eq!(one_line("a\n  b"), "a b");
     assert_eq!(one_line(&"é".repeat(300)).chars().count(), 201);
 }
+
+#[tokio::test]
+async fn a_place_that_is_gone_is_not_blamed_for_the_rules_that_are_left() {
+    let (stores, opened) = (Stores::new(), std::sync::atomic::AtomicUsize::new(0));
+    let harness = LiveHarness::new(move |name| {
+        let alive = opened.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 4;
+        let gone = || storage_core::Error::new(storage_core::ErrorKind::Unavailable, "no connection");
+        let root = if alive { Storage::new(stores.open("live", true)).sub(name) } else { Err(gone()) };
+        Box::pin(future::ready(root))
+    });
+    let report = run(Arc::new(harness), &Selection::of("K").unwrap().at_once(1), |_| ()).await;
+    assert_eq!((report.totals.fail, report.is_conformant()), (1, false));
+    let unasked =
+        |rule: &&RuleReport| matches!(&rule.outcome, Outcome::NotAsked { reason } if reason.contains("no connection"));
+    assert!(report.rules.iter().filter(unasked).count() > 5, "{report:?}");
+    assert_eq!(report.rules.len(), 15, "every rule is reported");
+}
