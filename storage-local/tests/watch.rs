@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use storage_core::{Change, ErrorKind, Prefix, Storage, WatchOptions, Watcher};
+use storage_core::{Change, ErrorKind, ObjectMeta, Prefix, Storage, WatchOptions, Watcher};
 use support::{JOB, open};
 
 /// Objects with their etags, as a reader of the watch knows them.
@@ -64,7 +64,12 @@ impl View {
             }
             Change::ListAgain(prefix) => {
                 self.objects.retain(|key, _| !prefix.matches(key));
-                self.objects.extend(listed(&self.storage, prefix.as_str()).await);
+                // A directory that is moved out of the root while it is opened looks like a way out of it.
+                let mut now = self.storage.list_all(prefix).await;
+                while now.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+                    now = self.storage.list_all(prefix).await;
+                }
+                self.objects.extend(etags(now.unwrap()));
             }
         }
     }
@@ -80,7 +85,10 @@ impl View {
 }
 
 async fn listed(storage: &Storage, prefix: &str) -> BTreeMap<String, String> {
-    let all = storage.list_all(prefix).await.unwrap();
+    etags(storage.list_all(prefix).await.unwrap())
+}
+
+fn etags(all: Vec<ObjectMeta>) -> BTreeMap<String, String> {
     all.into_iter().map(|meta| (meta.key.to_string(), meta.etag.to_string())).collect()
 }
 
