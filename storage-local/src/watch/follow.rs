@@ -156,3 +156,47 @@ impl Follower {
         self.sender.tell(change);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use storage_core::{ChangeFeed as _, Key, Prefix, WatchOptions, change_queue};
+
+    use super::*;
+    use crate::options::LocalOptions;
+    use crate::root::Root;
+
+    #[tokio::test]
+    async fn v03_events_that_the_kernel_lost_are_listed_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fs::create_dir(path.join("old")).unwrap();
+        fs::write(path.join("one"), "x").unwrap();
+        let root = Root::new(path.to_owned(), LocalOptions::new());
+        let tree = Tree::armed(root.current().unwrap().unwrap(), path, Prefix::root(), false).unwrap();
+        let most = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        let most: usize = most.trim().parse().unwrap();
+        // Two events each, while nobody takes them.
+        for _ in 0..=most / 4 {
+            fs::rename(path.join("one"), path.join("other")).unwrap();
+            fs::rename(path.join("other"), path.join("one")).unwrap();
+        }
+        // What comes now the kernel has no room for.
+        fs::create_dir(path.join("lost")).unwrap();
+        fs::rename(path.join("old"), path.join("moved")).unwrap();
+
+        let (sender, mut receiver) = change_queue(Prefix::root(), &WatchOptions::new());
+        let (ended, alive) = std::io::pipe().unwrap();
+        let thread = std::thread::spawn(move || Follower::new(tree, sender).run(&ended));
+        while receiver.next().await.unwrap() != Some(Change::ListAgain(Prefix::root())) {}
+        for key in ["lost/x", "moved/x"] {
+            fs::write(path.join(key), "x").unwrap();
+            let told = Some(Change::Changed(Key::new(key).unwrap()));
+            while receiver.next().await.unwrap() != told {}
+        }
+        drop(alive);
+        thread.join().unwrap();
+        while receiver.next().await.unwrap().is_some() {}
+    }
+}
