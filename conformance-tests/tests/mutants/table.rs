@@ -173,14 +173,14 @@ pub(crate) const MUTANTS: &[Mutant] = mutants! {
     S3(S3Harness(Kind::Plain)) {
         reads::ShowsItsSecret => s09_no_secret_is_shown,
         writes::GuessesOutcomes => c06_lost_answers,
+        writes::TakesFullForBusy => s06_medium_that_runs_out,
+        writes::MakesRoomFirst => s06_medium_that_runs_out,
         reads::FailsForNoReason => e04_mistakes_in_settings,
         reads::BlamesTheCaller => e05_faults_of_the_service,
         listing::DropsTheThousandth => s13_request_economy,
         reads::LooksFirst => s13_request_economy,
         moves::OldestVersionFirst => v01_versions,
     }
-        writes::TakesFullForBusy => s06_medium_that_runs_out,
-        writes::MakesRoomFirst => s06_medium_that_runs_out,
 };
 
 /// Rules that catch no mutant of a driver, and what they are for.
@@ -204,21 +204,21 @@ pub(crate) const UNNOTICED: &[(&str, &str)] = &[
     ("x07_between_backends", HANDLE),
     ("c07_conflicts", WIRE),
     ("r09_ignored_ranges", WIRE),
+    ("s06_too_many_open_files", PROCESS),
     ("s10_hermetic", WIRE),
     ("v02_checksums", WIRE),
 ];
 
 /// The mistake would have to be made in the handle, through which every mutant is seen.
 const HANDLE: &str = "it holds the handle to its word, which judges before and after the driver";
-    ("s06_too_many_open_files", PROCESS),
 
 /// The mistake would have to be made where a driver speaks with its service, behind which no mutant stands.
 const WIRE: &str = "it holds a driver to what it says to its service and hears from it";
+
+/// The mistake would have to be made in another process, and no mutant lives in one.
+const PROCESS: &str = "it asks a process of its own, which opens the driver as it is";
 
 /// Why a rule is there though no mutant is caught by it.
 pub(crate) fn reason(rule: &str) -> Option<&'static str> {
     UNNOTICED.iter().find(|(known, _)| *known == rule).map(|(_, reason)| *reason)
 }
-/// The mistake would have to be made in another process, and no mutant lives in one.
-const PROCESS: &str = "it asks a process of its own, which opens the driver as it is";
-
