@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use futures::stream;
 use storage_core::{
     Attributes, ByteRange, Conditions, CopyOptions, DeleteOptions, ETag, Error, ErrorKind, GetOptions, HeadOptions,
-    Key, ListOptions, Operation, Prefix, PutOptions, Result, Storage, Support, SweepOptions, Token,
+    Key, ListOptions, Operation, Prefix, PutOptions, Result, Storage, Support, SweepOptions, Token, WatchOptions,
 };
 
 use crate::Harness;
@@ -329,6 +329,9 @@ async fn every_operation(storage: &Storage, other: &Storage) -> Vec<(&'static st
     if capabilities.delete_if_match == Support::Yes {
         let options = DeleteOptions::new().if_match(ETag::new("x"));
         results.push(("delete if-match", storage.delete_with("k", options).await));
+    }
+    if capabilities.watch {
+        results.push(("watch", storage.watch("", WatchOptions::new()).await.map(drop)));
     }
     if capabilities.local_path {
         results.push(("local_path", storage.local_path("k").await.map(drop)));

@@ -2,8 +2,7 @@
 //!
 //! Each directory in which a key of the prefix can lie is watched by itself, found by its open descriptor and never by a
 //! path that leads out of the root. What arrives is the kernel's word that a name was touched; what is told is what is
-//! there by then. Libraries for many systems find directories by
-//! their paths instead, by which a link that is swapped in
+//! there by then. Libraries for many systems find directories by their paths instead, by which a link that is swapped in
 //! between would show names from outside the root (rule S05).
 
 mod follow;
