@@ -8,6 +8,7 @@ use storage::PresignMethod;
 use crate::commands::add::AddArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::walk::WalkArgs;
+use crate::commands::watch::WatchArgs;
 
 /// One contract for storage: directories, memory, S3 buckets and whatever else this build has drivers for.
 #[derive(Debug, Parser)]
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     Ls(ListArgs),
     /// List what lies under a place and passes a filter, and report what was left out
     Walk(WalkArgs),
+    /// Tell what differs from the last time under a place, and then each change as it comes
+    Watch(WatchArgs),
     /// Print the bytes of objects
     Cat {
         /// What to print

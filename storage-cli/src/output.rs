@@ -69,6 +69,24 @@ impl Output {
 
     /// Writes one row: aligned, with sizes to read, on a terminal; else parted by tabs, with sizes in bytes.
     pub(crate) fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), Failure> {
+        let row = self.row_text(cells);
+        self.line(&row)
+    }
+
+    /// Writes one row that begins with a word, which is padded to `width` and coloured where a person sees it.
+    pub(crate) fn marked_row(
+        &mut self,
+        (word, width, colour): (&str, usize, AnsiColor),
+        cells: &[Cell<'_>],
+    ) -> Result<(), Failure> {
+        let row = self.row_text(cells);
+        match self.people {
+            true => self.marked(&format!("{word:<width$}"), colour, &row),
+            false => self.line(&format!("{word}\t{row}")),
+        }
+    }
+
+    fn row_text(&self, cells: &[Cell<'_>]) -> String {
         let mut line = String::new();
         for (i, cell) in cells.iter().enumerate() {
             if i > 0 {
@@ -81,7 +99,7 @@ impl Output {
                 _ => write!(line, "{text:<width$}"),
             };
         }
-        self.line(&line)
+        line
     }
 
     /// Hands everything over.

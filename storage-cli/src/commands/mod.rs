@@ -15,6 +15,7 @@ mod stat;
 mod transfer;
 pub(crate) mod walk;
 mod walk_report;
+pub(crate) mod watch;
 
 use serde_json::json;
 use storage::{Entries, ListReport};
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, session: &Session, output: &mut Output
         Command::S3Server(args) => s3_server::run(args, output).await,
         Command::Stat { place } => stat::run(place, session, output).await,
         Command::Walk(args) => walk::run(args, session, output).await,
+        Command::Watch(args) => watch::run(args, session, output).await,
     }
 }
 

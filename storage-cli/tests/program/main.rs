@@ -13,3 +13,4 @@ mod settings;
 mod transfer;
 mod unreadable;
 mod walk;
+mod watch;

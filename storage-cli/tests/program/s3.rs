@@ -14,4 +14,5 @@ mod same;
 mod server;
 mod terminal;
 mod walk;
+mod watch;
 mod within;

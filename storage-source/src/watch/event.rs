@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use storage_core::{Key, Prefix};
 
 use super::ledger::Receipt;
@@ -66,14 +67,16 @@ impl WatchEvent {
 }
 
 /// What a scan says of itself at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScanReport {
     /// What was listed: the watch's prefix, or a part of it.
     pub prefix: Prefix,
     /// Whether it was the first listing of all of the watch's prefix.
     pub first: bool,
-    /// What the walk says: whether it was complete, and what was left out for which reason.
+    /// What the walk says: whether it was complete, and what was left out for which reason. Its fields stand beside the
+    /// others where the report is written.
+    #[serde(flatten)]
     pub walk: WalkReport,
     /// How many objects were new or others, and told.
     pub put: u64,
