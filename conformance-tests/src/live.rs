@@ -203,7 +203,10 @@ async fn empty(root: &Storage) -> Result<()> {
             Support::No => Ok(()),
             Support::Yes => remove_versions(root).await,
             // Where it is not known whether there are any, there are none where they cannot be listed.
-            Support::Unprobed => Ok(remove_versions(root).await.unwrap_or_default()),
+            Support::Unprobed => {
+                remove_versions(root).await.unwrap_or_default();
+                Ok(())
+            }
         }
     };
     match emptied.await {
