@@ -55,6 +55,8 @@ mod working_copy;
 mod pages {
     #[doc = include_str!("../../docs/sources.md")]
     struct Sources;
+    #[doc = include_str!("../../docs/watching.md")]
+    struct Watches;
     #[doc = include_str!("../../docs/working-copy.md")]
     struct WorkingCopies;
 }

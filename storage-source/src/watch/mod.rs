@@ -67,7 +67,7 @@ pub enum WatchMode {
 ///         Ok(Watched::Event(event)) => {
 ///             match &event.change {
 ///                 WatchChange::Put(file) => ingest(event.path.as_str(), file.text().await?).await,
-///                 _ => forget(event.path.as_str()).await,
+///                 WatchChange::Removed => forget(event.path.as_str()).await,
 ///             }
 ///             event.ack();
 ///         }

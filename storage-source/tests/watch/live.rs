@@ -13,6 +13,7 @@ async fn a_watch_begins_with_what_there_is_and_goes_on() {
         let filter = Filter::new().extension("md");
         let mut watching = root.watch().prefix("docs").filter(filter).start().unwrap();
         let (words, report) = scanned(&mut watching).await;
+        assert_eq!(watching.is_live(), root.storage.capabilities().watch, "{}", root.name);
         assert_eq!(words, ["+a.md", "+b/c.md"], "{}", root.name);
         assert!(report.first && report.walk.complete, "{report:?}");
         assert_eq!((report.put, report.removed, report.unchanged, report.withheld), (2, 0, 0, 0), "{report:?}");
@@ -181,6 +182,21 @@ async fn a_watch_without_state_tells_only_changes() {
     root.storage.delete("c.md").await.unwrap();
     assert_eq!(told(&mut watching).await, "-c.md");
     assert!(watching.progress().state().is_empty());
+}
+
+/// Without state all there is is told again after a gap, since what happened in it is unknown.
+#[tokio::test]
+async fn a_watch_without_state_tells_everything_after_a_gap() {
+    use crate::failing::{Feed, fed};
+    let root = memory();
+    root.put(&["a", "b"]).await;
+    let (storage, feeds) = fed(&root.storage);
+    let mut watching = crate::support::quick(&storage).stateless().start().unwrap();
+    watching.sender().look("a").unwrap();
+    assert_eq!(told(&mut watching).await, "+a");
+    feeds.tell(Feed::Ended);
+    let (words, report) = scanned(&mut watching).await;
+    assert_eq!((words, report.removed), (vec!["+a".to_owned(), "+b".to_owned()], 0));
 }
 
 /// A watch that cannot be is refused before anything is asked, and says why.
