@@ -18,7 +18,7 @@ use storage_source::Filter;
 
 /// What a feed is made to tell.
 pub(crate) enum Feed {
-    ListAgain(&'static str),
+    ListAgain(String),
     Failed(ErrorKind),
     Ended,
 }
@@ -75,7 +75,9 @@ impl StorageBackend for Fed {
         "fed"
     }
     fn capabilities(&self) -> Capabilities {
-        self.inner.capabilities()
+        let mut capabilities = self.inner.capabilities();
+        capabilities.watch = true;
+        capabilities
     }
     fn location(&self) -> Option<Location> {
         self.inner.location()

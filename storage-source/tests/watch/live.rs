@@ -92,25 +92,6 @@ async fn an_overflow_is_a_listing() {
     assert_eq!((words.len(), report.removed), (5001, 5000));
 }
 
-/// A part that is to be listed again is listed alone, and what differs there is told.
-#[tokio::test]
-async fn a_part_is_listed_again() {
-    use crate::failing::{Feed, fed};
-    let root = memory();
-    root.put(&["a/x", "a/y", "ab/x", "b/x"]).await;
-    let (storage, feed) = fed(&root.storage);
-    let mut watching = crate::support::quick(&storage).start().unwrap();
-    scanned(&mut watching).await;
-    root.put(&["a/new", "ab/new", "b/new"]).await;
-    root.storage.delete("a/x").await.unwrap();
-    root.storage.delete("b/x").await.unwrap();
-    for (part, expected) in [("a/", vec!["+a/new", "-a/x"]), ("a", vec!["+ab/new"]), ("", vec!["+b/new", "-b/x"])] {
-        feed.tell(Feed::ListAgain(part));
-        let (words, report) = scanned(&mut watching).await;
-        assert_eq!((words, report.prefix.as_str()), (expected.iter().map(|word| (*word).to_owned()).collect(), part));
-    }
-}
-
 /// What lies under a path that is left out is never told, however it is met.
 #[tokio::test]
 async fn a_path_is_left_out() {

@@ -6,6 +6,7 @@ mod acknowledged;
 mod failing;
 mod live;
 mod messages;
+mod parts;
 mod polling;
 mod random;
 mod s3_event;
