@@ -24,7 +24,7 @@ impl Whereabouts {
     }
 
     /// Where a request that was asked of `place` is to be asked instead; `None` where the answer is no redirect, or leads
-    /// nowhere. A region is remembered for all later requests; a host of the moment (307) is not.
+    /// nowhere, or to another region than the one that the options name: that is the user's to correct. A region is remembered for all later requests; a host of the moment (307) is not.
     pub(crate) fn follow(
         &self,
         place: &Place,
@@ -38,14 +38,14 @@ impl Whereabouts {
             return None;
         }
         match error.region.as_deref().filter(|region| *region != place.region) {
+            Some(_) if self.endpoint.region().is_some() => None,
             Some(region) => self.remember(region),
             None if moved => temporary(place, path, location?).map(Arc::new),
             None => None,
         }
     }
 
-    /// Whether a refusal names another region, and the options leave it to the driver to find it: one that is set and
-    /// wrong is the user's to correct.
+    /// Whether a refusal names another region, and the options leave it to the driver to find it.
     fn wrong_region(&self, error: &ServiceError) -> bool {
         let named =
             matches!(error.code.as_str(), "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException");
