@@ -184,7 +184,8 @@ fn by_status(operation: &str, answer: &ServiceError, options: &S3Options) -> Err
         },
         429 => of(ErrorKind::Throttled),
         507 => of(ErrorKind::OutOfSpace),
-        400 | 411 | 413 | 414 | 431 => of(ErrorKind::InvalidInput),
+        431 => of(ErrorKind::InvalidInput).with_help("give the object fewer or shorter attributes"),
+        400 | 411 | 413 | 414 => of(ErrorKind::InvalidInput),
         500..=599 => of(ErrorKind::Unavailable),
         // An error inside an answer that began as a success.
         200..=299 => of(ErrorKind::Other),
