@@ -30,8 +30,6 @@ pub(crate) struct WatchArgs {
     /// What to watch
     #[arg(default_value = "@data")]
     pub(crate) place: String,
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
     /// Where to keep what was told, so that the next run tells only what differs: a file, or an object anywhere
     #[arg(long, value_name = "PLACE")]
     pub(crate) state: Option<String>,
@@ -44,6 +42,8 @@ pub(crate) struct WatchArgs {
     /// Tell what differs from the state, and end
     #[arg(long)]
     pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 pub(super) async fn run(args: WatchArgs, session: &Session, output: &mut Output) -> Result<(), Failure> {
