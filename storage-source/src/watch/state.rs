@@ -17,7 +17,7 @@ pub(super) type Objects = BTreeMap<Key, Option<Arc<str>>>;
 /// What a host has been told of, and has acknowledged: the path and the fingerprint of each object. A watch that begins
 /// with it tells what differs from it.
 ///
-/// It is held in memory, about 130 bytes and the length of the path for each object, and written as JSON of about 50 bytes
+/// It is held in memory, about 160 bytes and the length of the path for each object, and written as JSON of about 50 bytes
 /// and the path. A host that keeps a record of each object anyway need not write it at all, and makes it out of its records:
 /// ```
 /// # use storage_core::{Key, Result};

@@ -5,6 +5,7 @@
 mod acknowledged;
 mod failing;
 mod live;
+mod many;
 mod messages;
 mod parts;
 mod polling;

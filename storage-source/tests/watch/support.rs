@@ -44,12 +44,17 @@ pub(crate) fn local() -> Root {
 pub(crate) async fn s3() -> Root {
     let server = S3Server::start(ServerOptions::new()).await.unwrap();
     server.create_bucket(BUCKET);
+    let storage = bucket(server.endpoint());
+    Root { name: "s3", storage, server: Some(server), _directory: None }
+}
+
+/// The bucket of a test server.
+pub(crate) fn bucket(endpoint: String) -> Storage {
     let mut options = S3Options::new(BUCKET);
-    options.endpoint = Some(server.endpoint());
+    options.endpoint = Some(endpoint);
     options.region = Some("us-east-1".to_owned());
     options.credentials = Credentials::keys("test-access-key", "test-secret-key");
-    let storage = Storage::new(S3::new(options).unwrap());
-    Root { name: "s3", storage, server: Some(server), _directory: None }
+    Storage::new(S3::new(options).unwrap())
 }
 
 impl Root {
