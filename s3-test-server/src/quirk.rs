@@ -6,6 +6,8 @@
 pub enum Quirk {
     /// Listings say that their names are encoded (`EncodingType`), and give them as they are.
     NamesAsTheyAre,
+    /// Listings begin with the first name, whatever they are to start after.
+    StartAfterIgnored,
     /// Listings have no `ETag`.
     NoListedETag,
     /// A range is answered with 200; `Content-Range` and the body are right.

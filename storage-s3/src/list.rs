@@ -88,7 +88,7 @@ impl Lister for S3Lister {
             let document = self.ask(position).await?;
             let found = page(&self.core, &document).await?;
             let without_etag = found.objects.iter().any(|object| object.etag.is_none());
-            let (mut page, next, names) = self.read(found, position)?;
+            let (mut page, next) = self.read(found, position)?;
             if without_etag {
                 page.entries = self.with_etags(page.entries).await?;
             }
@@ -99,7 +99,8 @@ impl Lister for S3Lister {
             }
             let ended = next.is_none();
             self.next = next;
-            if names > 0 || ended {
+            // A page of what was not asked for leads a host that goes on by tokens nowhere.
+            if !page.entries.is_empty() || !page.skipped.is_empty() || ended {
                 return Ok(Some(page));
             }
         }
@@ -158,8 +159,8 @@ impl S3Lister {
         Some(start)
     }
 
-    /// A page out of what the service answered, the position after it, and how many names it held.
-    fn read(&self, found: ListPage<'_>, position: &Position) -> Result<(Page, Option<Position>, usize)> {
+    /// A page out of what the service answered, and the position after it.
+    fn read(&self, found: ListPage<'_>, position: &Position) -> Result<(Page, Option<Position>)> {
         let names = found.objects.len() + found.prefixes.len();
         let mut page = Page { entries: Vec::with_capacity(names), ..Page::default() };
         let (prefix, root) = (self.prefix(), self.core.root.len());
@@ -186,10 +187,11 @@ impl S3Lister {
             last = name;
         }
         let resume = std::str::from_utf8(last.get(root..).unwrap_or_default());
-        let resume = resume.ok().filter(|text| !text.is_empty()).unwrap_or(&position.resume).to_owned();
+        // Never back to what lies before: a service may list from elsewhere than it was asked to.
+        let resume = resume.unwrap_or_default().max(&position.resume).to_owned();
         let next = self.after(&found, position, last, resume)?;
         page.resume = next.as_ref().map(|next| Token::seal(&self.query, &next.resume));
-        Ok((page, next, names))
+        Ok((page, next))
     }
 
     /// Where the listing goes on after a page.

@@ -104,3 +104,33 @@ async fn k08_k09_names_are_read_as_they_are() {
         }
     }
 }
+
+/// Rules L04, L06: a service that lists from its beginning, whatever it is asked to start after, is listed from where it was
+/// asked, and leads nobody who goes on by tokens round in a circle.
+#[tokio::test]
+async fn l06_a_service_that_starts_elsewhere_leads_nobody_in_circles() {
+    let (_server, backend) = open(Quirk::StartAfterIgnored).await;
+    let storage = Storage::new(backend);
+    let keys = ["a", "b", "c", "d", "e"];
+    for key in keys {
+        storage.put(key, "x").await.unwrap();
+    }
+    let after = ListOptions::new().start_after("c");
+    let mut pages = storage.pages(after.page_size(2)).await.unwrap();
+    let page = pages.next_page().await.unwrap().unwrap();
+    assert_eq!(page.entries.iter().map(|entry| entry.as_str()).collect::<Vec<_>>(), ["d"]);
+    let (mut listed, mut token, mut asked) = (Vec::new(), None, 0);
+    loop {
+        let mut options = ListOptions::new().page_size(1);
+        options.token = token.take();
+        let page = storage.pages(options).await.unwrap().next_page().await.unwrap().unwrap();
+        listed.extend(page.entries.iter().map(|entry| entry.as_str().to_owned()));
+        asked += 1;
+        assert!(asked <= keys.len() + 1, "the listing goes round in circles: {listed:?}");
+        token = page.resume;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, keys);
+}

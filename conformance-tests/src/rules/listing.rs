@@ -277,7 +277,8 @@ async fn l06_tokens(harness: &dyn Harness) {
         for size in 1..=due.len() + 1 {
             let mut entries: Vec<String> = Vec::new();
             let mut token: Option<Token> = None;
-            loop {
+            for pages in 0.. {
+                assert!(pages <= due.len() + 1, "pages of {size} come to no end: {entries:?}");
                 let handle = harness.attach(&fixture.address).await;
                 let mut options = query(prefix, delimited, start).page_size(size);
                 options.token = token.map(|token| Token::new(token.as_str()));

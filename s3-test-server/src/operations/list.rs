@@ -113,7 +113,8 @@ impl Operations {
     pub(super) fn list_v2(&self, request: &Request) -> Outcome {
         let asked = self.asked(request)?;
         let token = request.query("continuation-token").map(Token::parse).transpose()?;
-        let start_after = request.query("start-after").filter(|start| !start.is_empty());
+        let start_after = request.query("start-after");
+        let start_after = start_after.filter(|start| !start.is_empty() && !self.options.has(Quirk::StartAfterIgnored));
         let (after, given) = match &token {
             Some(token) => (Some(token.name.as_str()), token.prefix.then_some(token.name.as_str())),
             None => (start_after, start_after),

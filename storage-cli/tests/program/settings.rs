@@ -57,7 +57,9 @@ fn a_missing_permission_is_denied_and_names_the_root() {
 /// Runs the program as a user who may not write to the bench.
 fn unprivileged(bench: &Bench, args: &[&str]) -> Run {
     let program = bench.path("storage");
-    std::fs::copy(env!("CARGO_BIN_EXE_storage"), &program).unwrap();
+    // By another process: what this one has open for writing, a program that is started meanwhile has too.
+    let copied = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_storage")).arg(&program).status();
+    assert!(copied.unwrap().success());
     std::fs::set_permissions(bench.path(""), std::fs::Permissions::from_mode(0o555)).unwrap();
     let mut command = std::process::Command::new(program);
     command.args(args).current_dir(bench.path("")).env_clear();

@@ -130,9 +130,10 @@ fn a_hard_tree_is_walked_to_its_end() {
     fs::create_dir(&root).unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let socket = build(&root);
-    // A copy, which everybody may run.
+    // A copy, which everybody may run. By another process: what this one has open for writing, a program that is started
+    // meanwhile has too.
     let program = directory.path().join("walker");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap().success());
     let mut walker = Command::new(&program);
     walker.args(["hard_tree::walker_without_rights", "--exact", "--nocapture", "--test-threads=1"]);
     walker.env(TREE, &root).current_dir(directory.path());
