@@ -108,7 +108,7 @@ async fn of_missing_objects(storage: &Storage) -> Vec<Scenario> {
 }
 
 async fn of_conditions(storage: &Storage) -> Vec<Scenario> {
-    let capabilities = storage.capabilities();
+    let capabilities = storage.probe().await.unwrap();
     let stale = || ETag::new("never-given");
     let etag = storage.head("k").await.unwrap().meta.etag;
     let future = UNIX_EPOCH + Duration::from_secs(1 << 33);
