@@ -44,12 +44,13 @@ impl Committer {
         Self { process, said, heard: Vec::new(), errors: Some(errors) }
     }
 
-    /// Waits until it has opened its working copy, or is made to wait for a lease.
+    /// Waits until it is at work on its copy: has opened it, or pulls it anew because the other one was first, which may
+    /// be so again and again. One that is made to wait for a lease gives no sign.
     pub(super) fn wait_for_a_sign(&mut self) {
         while let Ok(line) = self.said.recv_timeout(Duration::from_millis(500)) {
-            let opened = line.starts_with("opened ");
+            let at_work = line.starts_with("opened ") || line.starts_with("conflict ");
             self.heard.push(line);
-            if opened {
+            if at_work {
                 return;
             }
         }
