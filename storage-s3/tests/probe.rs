@@ -4,10 +4,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use s3_test_server::{Conditions, Fault, FaultAction, S3Server, ServerOptions, User};
 use storage_core::{Capabilities, Error, ErrorKind, Key, PutOptions, Storage, StorageBackend, Support};
 use storage_s3::{ConditionPolicy, Credentials, S3, S3Options, Service};
+use tokio::time::timeout;
 
 async fn server(conditions: Conditions) -> S3Server {
     with(ServerOptions::new().conditions(conditions)).await
@@ -25,8 +28,8 @@ fn options(server: &S3Server) -> S3Options {
     options.region = Some("us-east-1".to_owned());
     options.credentials = Credentials::keys(server.access_key(), server.secret_key());
     options.prefix = "root".to_owned();
-    options.retries.base = std::time::Duration::from_millis(1);
-    options.retries.longest = std::time::Duration::from_millis(5);
+    options.retries.base = Duration::from_millis(1);
+    options.retries.longest = Duration::from_millis(5);
     options
 }
 
@@ -38,17 +41,19 @@ fn conditions(capabilities: &Capabilities) -> [Support; 6] {
     capabilities.conditions()
 }
 
-/// The last thing that was done to every name of a probe was to delete it. (A listing would not show what is left.)
-fn assert_clean(server: &S3Server) {
+/// The names of probes that something else was done to last than to delete them. (A listing would not show what is left.)
+fn left(server: &S3Server) -> Vec<String> {
     let mut last = HashMap::new();
     for request in server.requests().into_iter().filter(|request| request.target.contains("storage-probe-")) {
         let name = request.target.split('?').next().unwrap_or_default().to_owned();
         last.insert(name, (request.operation, request.status));
     }
     assert!(!last.is_empty(), "nothing was probed");
-    for (name, done) in last {
-        assert_eq!(done, ("DeleteObject", Some(204)), "{name} is left");
-    }
+    last.into_iter().filter(|(_, done)| *done != ("DeleteObject", Some(204))).map(|(name, _)| name).collect()
+}
+
+fn assert_clean(server: &S3Server) {
+    assert_eq!(left(server), [] as [String; 0]);
     assert_eq!(server.unfinished_uploads("bucket"), 0, "uploads are left");
 }
 
@@ -182,6 +187,43 @@ async fn a_passing_failure_is_not_remembered() {
     down.remove();
     create(&s3, "k").await.unwrap();
     assert_eq!(s3.capabilities().put_create_only, YES);
+}
+
+/// Proves that a probe of a service that accepts and says nothing ends with the operation's time, for all who wait at once.
+#[tokio::test]
+async fn a_silent_service_is_not_waited_for_by_each() {
+    let server = server(Conditions::KEPT).await;
+    server.inject(Fault::new(FaultAction::Hang));
+    let mut options = options(&server);
+    options.timeouts.operation = Duration::from_millis(500);
+    let s3 = S3::new(options).unwrap();
+    let start = Instant::now();
+    let keys: Vec<String> = (0..8).map(|number| format!("k{number}")).collect();
+    for created in join_all(keys.iter().map(|key| create(&s3, key))).await {
+        let error = created.unwrap_err();
+        assert_eq!((error.kind(), error.is_unsent()), (ErrorKind::Timeout, true), "{error}");
+    }
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
+/// Proves that a probe which is dropped half-way removes what it has made.
+#[tokio::test]
+async fn a_dropped_probe_leaves_nothing() {
+    let server = server(Conditions::KEPT).await;
+    for _ in 0..8 {
+        let slow = server.inject(Fault::new(FaultAction::Delay(Duration::from_millis(5))));
+        let pause = Duration::from_millis(fastrand::u64(5..50));
+        assert!(
+            timeout(pause, create(&open(&server), "k")).await.is_err(),
+            "the probe was too quick to prove anything"
+        );
+        slow.remove();
+    }
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(10) && !left(&server).is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_clean(&server);
 }
 
 /// Proves that a probe comes to the right end while one answer in ten is lost, whatever the order of the losses.

@@ -28,9 +28,11 @@ pub(crate) fn one_name(core: &Core) -> Request {
 }
 
 fn judge(core: &Core, answer: Result<Answer, Failure>) -> Result<()> {
-    match answer {
-        Err(failure) if failure.code() != "AccessDenied" => Err(core.error(failure)),
-        _ => Ok(()),
+    let Err(failure) = answer else { return Ok(()) };
+    let denied = failure.code() == "AccessDenied";
+    match core.error(failure) {
+        error if denied && error.kind() == ErrorKind::PermissionDenied => Ok(()),
+        error => Err(error),
     }
 }
 

@@ -1,8 +1,11 @@
 //! One probe for each conditional write: what must be refused is, what must be accepted is, and of eight at once one wins.
 
+use std::sync::Arc;
+
 use futures::future::join_all;
 use http::HeaderValue;
 use storage_core::{Error, ErrorKind};
+use tokio::time::timeout;
 
 use super::known::{Condition, Stopped, Verdict};
 use super::trial::{Header, Outcome, Trial, create_only, if_match, wrong_etag};
@@ -48,8 +51,14 @@ fn is_refused<T>(seen: impl Into<String>) -> Step<T> {
 }
 
 /// Asks the service whether it keeps a condition. About sixty requests for a put or a copy, seventy for an upload in parts,
-/// eight at a time; what they make is removed, after a failure too.
-pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, Stopped> {
+/// eight at a time; what they make is removed, after a failure too. It takes no longer than an operation may.
+pub(super) async fn probe(core: &Arc<Core>, condition: Condition) -> Result<Verdict, Stopped> {
+    let longest = core.options.timeouts.operation;
+    let late = || Error::new(ErrorKind::Timeout, format!("it took longer than {longest:?}"));
+    timeout(longest, rounds(core, condition)).await.unwrap_or_else(|_| Err(Stopped::Failed(late())))
+}
+
+async fn rounds(core: &Arc<Core>, condition: Condition) -> Result<Verdict, Stopped> {
     for _ in 0..ROUNDS {
         let trial = Trial::begin(core).await?;
         let round = match condition {
@@ -71,7 +80,7 @@ pub(super) async fn probe(core: &Core, condition: Condition) -> Result<Verdict, 
     Err(Stopped::Failed(Error::new(ErrorKind::Unavailable, "too many answers were lost")))
 }
 
-async fn put_create_only(trial: &Trial<'_>) -> Step {
+async fn put_create_only(trial: &Trial) -> Step {
     let mut races = Races::new(RACES);
     let mut name = String::new();
     while races.go_on()? {
@@ -81,7 +90,7 @@ async fn put_create_only(trial: &Trial<'_>) -> Step {
     must_refuse(trial.put(&name, Some(create_only())).await?, "a put that found an object")
 }
 
-async fn put_if_match(trial: &Trial<'_>) -> Step {
+async fn put_if_match(trial: &Trial) -> Step {
     let name = trial.name();
     let first = must_write(trial.put(name, None).await?, "a put")?;
     must_refuse(trial.put(name, Some(if_match(&wrong_etag()))).await?, "a put with another etag")?;
@@ -96,7 +105,7 @@ async fn put_if_match(trial: &Trial<'_>) -> Step {
     Ok(())
 }
 
-async fn complete_create_only(trial: &Trial<'_>) -> Step {
+async fn complete_create_only(trial: &Trial) -> Step {
     let mut races = Races::new(UPLOAD_RACES);
     let mut name = String::new();
     while races.go_on()? {
@@ -107,7 +116,7 @@ async fn complete_create_only(trial: &Trial<'_>) -> Step {
     must_refuse(trial.complete(&name, &late, Some(create_only())).await?, "an upload that found an object")
 }
 
-async fn complete_if_match(trial: &Trial<'_>) -> Step {
+async fn complete_if_match(trial: &Trial) -> Step {
     let name = trial.name();
     let first = must_write(trial.put(name, None).await?, "a put")?;
     let upload = trial.upload(name).await?;
@@ -127,7 +136,7 @@ async fn complete_if_match(trial: &Trial<'_>) -> Step {
     Ok(())
 }
 
-async fn copy_create_only(trial: &Trial<'_>) -> Step {
+async fn copy_create_only(trial: &Trial) -> Step {
     let source = trial.other_name();
     must_write(trial.put(&source, None).await?, "a put")?;
     let mut races = Races::new(RACES);
@@ -139,7 +148,7 @@ async fn copy_create_only(trial: &Trial<'_>) -> Step {
     must_refuse(trial.copy(&source, &name, Some(create_only())).await?, "a copy that found an object")
 }
 
-async fn delete_if_match(trial: &Trial<'_>) -> Step {
+async fn delete_if_match(trial: &Trial) -> Step {
     let name = trial.name();
     let etag = must_write(trial.put(name, None).await?, "a put")?;
     must_refuse(trial.delete(name, Some(if_match(&wrong_etag()))).await?, "a delete with another etag")?;
@@ -155,7 +164,7 @@ async fn delete_if_match(trial: &Trial<'_>) -> Step {
 }
 
 /// Uploads in parts, begun before and completed at once.
-async fn complete_race(trial: &Trial<'_>, name: &str, condition: &Header) -> Result<Vec<Told>, Stopped> {
+async fn complete_race(trial: &Trial, name: &str, condition: &Header) -> Result<Vec<Told>, Stopped> {
     let begun = join_all((0..RACERS).map(|_| trial.upload(name))).await;
     let uploads = begun.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(join_all(uploads.iter().map(|upload| trial.complete(name, upload, Some(condition.clone())))).await)

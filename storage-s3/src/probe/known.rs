@@ -1,6 +1,6 @@
 //! What is known of a service: by its profile, by settings, and by what a probe found.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use storage_core::{Error, ErrorKind, Result, Support};
 use tokio::sync::OnceCell;
@@ -92,12 +92,49 @@ pub(crate) struct Known {
 #[derive(Default)]
 struct Found {
     conditions: [OnceCell<Verdict>; 6],
+    /// How the last probe of each failed, and how many did.
+    failures: [Mutex<(usize, Option<Failed>)>; 6],
     checksum: OnceLock<Option<Checksum>>,
     versions: OnceLock<bool>,
     /// Whether content is kept under a name that ends in `/`.
     slash_is_ordinary: OnceLock<bool>,
     /// Whether names of listings are encoded where the answer says so.
     names_encoded: OnceLock<bool>,
+}
+
+impl Found {
+    fn failed(&self, place: usize) -> (usize, Option<Failed>) {
+        self.failures[place].lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, place: usize, stopped: &Stopped) {
+        if let Stopped::Failed(error) = stopped {
+            let mut failures = self.failures[place].lock().unwrap_or_else(PoisonError::into_inner);
+            *failures = (failures.0 + 1, Some(Failed::of(error)));
+        }
+    }
+}
+
+/// The error of a probe, for everyone who waited for it.
+#[derive(Clone)]
+struct Failed {
+    kind: ErrorKind,
+    message: String,
+    help: Option<String>,
+}
+
+impl Failed {
+    fn of(error: &Error) -> Self {
+        Self { kind: error.kind(), message: error.message().to_owned(), help: error.help().map(str::to_owned) }
+    }
+
+    fn error(self) -> Error {
+        let error = Error::new(self.kind, self.message);
+        match self.help {
+            Some(help) => error.with_help(help),
+            None => error,
+        }
+    }
 }
 
 impl Known {
@@ -175,13 +212,18 @@ impl Known {
         }
     }
 
-    /// Lets a probe find out, unless one has; callers at the same time wait for one.
+    /// Lets a probe find out, unless one has; callers at the same time wait for one, and share its failure.
     pub(super) async fn find<F>(&self, condition: Condition, probe: impl FnOnce() -> F) -> Result<()>
     where
         F: Future<Output = Result<Verdict, Stopped>>,
     {
         let place = condition as usize;
-        match self.found.conditions[place].get_or_try_init(probe).await {
+        let before = self.found.failed(place).0;
+        let first = async || match self.found.failed(place) {
+            (now, Some(failed)) if now != before => Err(Stopped::Failed(failed.error())),
+            _ => probe().await.inspect_err(|stopped| self.found.note(place, stopped)),
+        };
+        match self.found.conditions[place].get_or_try_init(first).await {
             Ok(_) => Ok(()),
             Err(Stopped::Failed(error)) => Err(super::passing(error, condition.as_str())),
             Err(Stopped::Denied(answer)) => {

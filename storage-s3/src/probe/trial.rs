@@ -1,11 +1,14 @@
 //! Requests of a probe, on names of its own, which are removed at its end.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use http::header::{CONTENT_LENGTH, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue, Method};
 use storage_core::{ErrorKind, Result};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::known::Stopped;
 use crate::checksum::Checksum;
@@ -51,8 +54,8 @@ pub(super) enum Outcome {
 /// They end in `/`, as no key does: nothing that a host may store is reserved, and no listing shows them. Services that
 /// keep objects as files take such a name for a directory; there the names are without it, and a listing at the time of
 /// the probe shows them.
-pub(super) struct Trial<'a> {
-    core: &'a Core,
+pub(super) struct Trial {
+    core: Arc<Core>,
     ending: &'static str,
     name: String,
     left: Mutex<Left>,
@@ -66,9 +69,59 @@ struct Left {
     uploads: Vec<(String, String)>,
 }
 
-impl<'a> Trial<'a> {
+impl Left {
+    fn is_empty(&self) -> bool {
+        self.objects.is_empty() && self.uploads.is_empty()
+    }
+
+    /// What cannot be removed, or not soon, stays: it is no key, and an upload is found by a sweep.
+    async fn remove(self, core: &Core) {
+        /// How long it may take.
+        const LONGEST: Duration = Duration::from_secs(10);
+        let _ = timeout(LONGEST, self.remove_all(core)).await;
+    }
+
+    async fn remove_all(self, core: &Core) {
+        let request = |operation, name: &str| {
+            core.request(operation, Method::DELETE, Target::Object(name.to_owned()), Expect::Nothing)
+        };
+        let uploads =
+            self.uploads.iter().map(|(name, id)| request("AbortMultipartUpload", name).query("uploadId", id.as_str()));
+        // An upload whose completion was not answered may land up to its abort.
+        join_all(uploads.map(|abort| core.client.send(abort))).await;
+        join_all(self.objects.iter().map(async |(name, version)| {
+            let version_of = |version: &str| request("DeleteObject", name).query("versionId", version);
+            let delete = version.as_deref().map_or_else(|| request("DeleteObject", name), version_of);
+            let deleted = core.client.send(delete).await;
+            // Where versions are kept, deleting a name leaves a marker, which is a version too.
+            if version.is_none()
+                && let Ok(answer) = deleted
+                && let Some(marker) = version_id(&answer)
+            {
+                let _ = core.client.send(version_of(&marker)).await;
+            }
+        }))
+        .await;
+    }
+}
+
+impl Drop for Trial {
+    /// A probe that is given up half-way, as its caller or its time may do, leaves nothing: a task of its own removes what
+    /// was made, and ends soon.
+    fn drop(&mut self) {
+        let left = std::mem::take(&mut *self.left());
+        if !left.is_empty()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let core = self.core.clone();
+            runtime.spawn(async move { left.remove(&core).await });
+        }
+    }
+}
+
+impl Trial {
     /// Two requests, the first time: whether content can be kept under a name that ends in `/`.
-    pub(super) async fn begin(core: &'a Core) -> Result<Self, Stopped> {
+    pub(super) async fn begin(core: &Arc<Core>) -> Result<Self, Stopped> {
         let trial = Self::with_ending(core, "/");
         let ordinary = match core.known.slash_is_ordinary() {
             Some(ordinary) => ordinary,
@@ -84,8 +137,8 @@ impl<'a> Trial<'a> {
         Ok(Self::with_ending(core, if ordinary { "/" } else { "" }))
     }
 
-    fn with_ending(core: &'a Core, ending: &'static str) -> Self {
-        Self { core, ending, name: fresh_name(core, ending), left: Mutex::default() }
+    fn with_ending(core: &Arc<Core>, ending: &'static str) -> Self {
+        Self { core: core.clone(), ending, name: fresh_name(core, ending), left: Mutex::default() }
     }
 
     /// Whether what is put under the trial's name is there then; none where the service fails.
@@ -126,7 +179,7 @@ impl<'a> Trial<'a> {
 
     /// One more name.
     pub(super) fn other_name(&self) -> String {
-        fresh_name(self.core, self.ending)
+        fresh_name(&self.core, self.ending)
     }
 
     /// Writes content that no other put of the trial has.
@@ -206,29 +259,11 @@ impl<'a> Trial<'a> {
         self.send(name, with(request, condition)).await
     }
 
-    /// Removes what the trial made. What cannot be removed stays: it is no key, and an upload is found by a sweep.
+    /// Removes what the trial made, to the end also where nobody waits for it any more.
     pub(super) async fn clean_up(&self) {
         let left = std::mem::take(&mut *self.left());
-        let request = |operation, name: &str| {
-            self.core.request(operation, Method::DELETE, Target::Object(name.to_owned()), Expect::Nothing)
-        };
-        let uploads =
-            left.uploads.iter().map(|(name, id)| request("AbortMultipartUpload", name).query("uploadId", id.as_str()));
-        // An upload whose completion was not answered may land up to its abort.
-        join_all(uploads.map(|abort| self.core.client.send(abort))).await;
-        join_all(left.objects.iter().map(async |(name, version)| {
-            let version_of = |version: &str| request("DeleteObject", name).query("versionId", version);
-            let delete = version.as_deref().map_or_else(|| request("DeleteObject", name), version_of);
-            let deleted = self.core.client.send(delete).await;
-            // Where versions are kept, deleting a name leaves a marker, which is a version too.
-            if version.is_none()
-                && let Ok(answer) = deleted
-                && let Some(marker) = version_id(&answer)
-            {
-                let _ = self.core.client.send(version_of(&marker)).await;
-            }
-        }))
-        .await;
+        let core = self.core.clone();
+        let _ = tokio::spawn(async move { left.remove(&core).await }).await;
     }
 
     /// A request that makes an object.
@@ -301,7 +336,7 @@ impl<'a> Trial<'a> {
 
 /// Which digest the service keeps, if any: one that is wrong is refused, and one that is right comes back with the object
 /// (rule V02). Six requests.
-pub(super) async fn checksum(core: &Core) -> Result<Option<Checksum>> {
+pub(super) async fn checksum(core: &Arc<Core>) -> Result<Option<Checksum>> {
     let kept = match Trial::begin(core).await {
         Ok(trial) => {
             let kept = keeps_crc32c(&trial).await;
@@ -317,7 +352,7 @@ pub(super) async fn checksum(core: &Core) -> Result<Option<Checksum>> {
     }
 }
 
-async fn keeps_crc32c(trial: &Trial<'_>) -> Result<bool, Stopped> {
+async fn keeps_crc32c(trial: &Trial) -> Result<bool, Stopped> {
     const CONTENT: &[u8] = b"storage probe";
     const HEADER: HeaderName = HeaderName::from_static("x-amz-checksum-crc32c");
     let right = HeaderValue::from_static("4IPTUg==");
