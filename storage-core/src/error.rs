@@ -314,6 +314,13 @@ impl Error {
         self
     }
 
+    /// Takes [`Error::unsent`] back: the call has sent something else before, so that it is not repeated as a whole.
+    #[must_use]
+    pub fn sent(mut self) -> Self {
+        self.0.unsent = false;
+        self
+    }
+
     /// Says what is wrong in other words, and keeps everything else.
     #[must_use]
     pub fn with_message(mut self, message: impl Into<Cow<'static, str>>) -> Self {

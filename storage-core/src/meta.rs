@@ -198,6 +198,7 @@ fn wire_len(value: &str) -> usize {
     let plain = value.bytes().all(|b| (b' '..=b'~').contains(&b))
         && !value.starts_with(' ')
         && !value.ends_with(' ')
+        && !value.contains("  ")
         && !value.starts_with("=?");
     if plain { value.len() } else { "=?UTF-8?B??=".len() + value.len().div_ceil(3) * 4 }
 }

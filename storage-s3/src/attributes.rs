@@ -13,10 +13,17 @@ use crate::write_id::RESERVED;
 /// What the names of user metadata stand behind in headers.
 const USER: &str = "x-amz-meta-";
 
-/// The content type that a service gives an object which has none.
+/// The content type of an object that has none, as S3 itself gives it ("PutObject" in the S3 API reference).
 const NO_TYPE: &str = "binary/octet-stream";
 
-/// Adds attributes to the headers of a write. They have been checked by the handle; what a header cannot hold in spite of
+/// Adds attributes to the headers of a write; an object that has no content type gets the one that means none, before a
+/// service makes up one of its own.
+pub(crate) fn write_all(attributes: &Attributes, headers: &mut HeaderMap) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(NO_TYPE));
+    write(attributes, headers);
+}
+
+/// Adds those attributes that there are to the headers of a write. They have been checked by the handle; what a header cannot hold in spite of
 /// that is left out.
 pub(crate) fn write(attributes: &Attributes, headers: &mut HeaderMap) {
     let names = [CONTENT_TYPE, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE];
@@ -85,11 +92,13 @@ fn unescaped(name: &str) -> Option<String> {
     }
 }
 
-/// A value on the wire: itself where it can stand in a header as it is, else an encoded word (RFC 2047, section 2).
+/// A value on the wire: itself where it can stand in a header as it is, else an encoded word (RFC 2047, section 2). Runs of
+/// spaces are signed as one, which some services do not know.
 fn encoded(value: &str) -> String {
     let plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         && !value.starts_with(' ')
         && !value.ends_with(' ')
+        && !value.contains("  ")
         && !value.starts_with("=?");
     if plain { value.to_owned() } else { format!("=?UTF-8?B?{}?=", STANDARD.encode(value)) }
 }
@@ -145,6 +154,7 @@ mod tests {
             ("plain", "value"),
             ("empty", ""),
             ("spaces", " both ends "),
+            ("run", "a  b"),
             ("accents", "Grüße, 世界 🎉"),
             ("line", "a\r\nb\tc\u{7f}"),
             ("word", "=?UTF-8?B?Z3LDvG4=?="),

@@ -63,13 +63,17 @@ pub(crate) async fn delete_prefix(core: &Arc<Core>, prefix: &Prefix) -> Result<u
     let first = (Arc::clone(core), whole, Some(None), Round::new());
     let pages = stream::try_unfold(first, |(core, whole, token, mut round): Unfolding| async {
         let Some(token) = token else { return Ok(None) };
-        let page = raw_page(&core, &whole, token).await?;
+        let first = token.is_none();
+        let page = raw_page(&core, &whole, token).await.map_err(|error| if first { error } else { error.sent() })?;
         if page.next.as_ref().is_some_and(|next| round.closes(next)) {
             return Err(list::malformed(&core, "ListObjectsV2", CIRCLE.to_owned()));
         }
         Ok::<_, Error>(Some(((Arc::clone(&core), page.names), (core, whole, page.next.map(Some), round))))
     });
-    let deleted = pages.map_ok(|(core, names)| delete_all(core, names)).try_buffered(REQUESTS);
+    // Other pages may have been deleted by then: to ask for the whole again would count less than there was.
+    let deleted = pages
+        .map_ok(|(core, names)| async { delete_all(core, names).await.map_err(Error::sent) })
+        .try_buffered(REQUESTS);
     deleted.try_fold(0, |count, objects| std::future::ready(Ok(count + objects))).await
 }
 

@@ -172,6 +172,7 @@ impl S3Lister {
                 let what = format!("it lists {}, asked for names that begin with {prefix:?}", next.name());
                 return Err(malformed(&self.core, OPERATION, what));
             }
+            let next = if self.query.delimited { next.at_level(prefix.len()) } else { next };
             if self.query.delimited && next.is_below(prefix.len()) {
                 let what = format!("it lists {}, asked for one level: it ignores the delimiter", next.name());
                 return Err(malformed(&self.core, OPERATION, what));
@@ -247,6 +248,18 @@ impl<'p> Next<'p> {
         match self {
             Self::Object(object) => &object.name,
             Self::Prefix(name) => name,
+        }
+    }
+
+    /// A directory marker of the level is listed as an object by some services, instead of the common prefix that it is of or
+    /// beside it.
+    fn at_level(self, prefix: usize) -> Self {
+        match self {
+            Self::Object(object) => match object.name.as_bytes()[prefix..].split_last() {
+                Some((b'/', name)) if !name.is_empty() && !name.contains(&b'/') => Self::Prefix(&object.name),
+                _ => Self::Object(object),
+            },
+            prefix => prefix,
         }
     }
 

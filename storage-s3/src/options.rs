@@ -293,7 +293,8 @@ pub struct Timeouts {
     pub connect: Duration,
     /// From the last byte sent to the head of the answer; and the longest pause between two bytes either way.
     pub answer: Duration,
-    /// A whole operation with its repetitions, up to the head of its answer. A streaming write has it for each part.
+    /// A whole operation with its repetitions, up to the head of its answer, and one second more for each MiB that
+    /// it sends. A streaming write has it for each part.
     pub operation: Duration,
 }
 

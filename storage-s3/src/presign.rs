@@ -10,12 +10,14 @@ use crate::attributes;
 use crate::client::{Expect, Request};
 use crate::core::Core;
 use crate::options::Credentials;
+use crate::probe;
 
 /// How long a URL may last (S3 API, "Authenticating requests: using query parameters").
 const LIFETIMES: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
 
 /// Signs a request instead of sending it. No request, but what the credentials need: one of the chain may have to be
-/// fetched, and a URL ends with the session that signed it where that is earlier.
+/// fetched, and a URL ends with the session that signed it where that is earlier. And one where no region is set and
+/// nothing was asked before: a URL cannot follow a redirect to the bucket's region.
 ///
 /// A put is bound to its attributes and to what the options say of storage class and encryption: they are signed headers,
 /// which whoever puts must send as they are. `InvalidInput` where it is to last less than a second or more than seven days.
@@ -26,6 +28,9 @@ pub(crate) async fn presign(core: &Arc<Core>, key: &Key, options: PresignOptions
     if !LIFETIMES.contains(&options.expires_in) {
         return Err(Error::invalid_input("the URL is to last less than a second or more than seven days")
             .with_help("S3 signs for one second to seven days"));
+    }
+    if core.client.guesses_region() {
+        probe::check(core).await?;
     }
     // S3 counts whole seconds.
     let lifetime = Duration::from_secs(options.expires_in.as_secs());

@@ -8,7 +8,7 @@ use crate::checksum::Checksum;
 use crate::client::{Effect, Failure};
 use crate::core::Core;
 use crate::probe::{self, Condition};
-use crate::settle::{Began, settle, unknown};
+use crate::settle::{Began, settle};
 use crate::single::{self, Call};
 use crate::write_id::WriteId;
 use crate::{attributes, meta, writer};
@@ -31,7 +31,7 @@ pub(crate) async fn put(core: &Arc<Core>, key: &Key, payload: Payload, options: 
     require(core, &options.mode).await?;
     let name = core.name(key);
     let mut headers = core.write_headers();
-    attributes::write(&options.attributes, &mut headers);
+    attributes::write_all(&options.attributes, &mut headers);
     if let Some(checksum) = Checksum::sent(core) {
         checksum.write(payload.segments(), &mut headers);
     }
@@ -43,7 +43,7 @@ pub(crate) async fn put(core: &Arc<Core>, key: &Key, payload: Payload, options: 
     let call = Call { client: &core.client, name: &name, version: None, headers };
     match core.single.put(call, payload.into_segments(), &options.mode).await {
         Ok((found, _)) => {
-            let etag = found.etag().and_then(meta::etag).ok_or_else(|| unknown("it had no etag"))?;
+            let etag = found.etag().and_then(meta::etag).ok_or_else(without_etag)?;
             Ok(PutResult { etag, size, version: core.kept(meta::version(&found)) })
         }
         Err(failure) => match id {
@@ -53,6 +53,12 @@ pub(crate) async fn put(core: &Arc<Core>, key: &Key, payload: Payload, options: 
             _ => Err(refused(core, failure, &options.mode)),
         },
     }
+}
+
+/// A success that does not say what was made. Some services answer so where another write was faster.
+fn without_etag() -> Error {
+    Error::new(ErrorKind::OutcomeUnknown, "the service took the write, and its answer names no etag")
+        .with_help("read the object to see what is there before writing it again")
 }
 
 async fn require(core: &Arc<Core>, mode: &PutMode) -> Result<()> {

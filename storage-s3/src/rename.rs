@@ -72,5 +72,5 @@ fn written(error: Error) -> Error {
 fn left_behind(error: Error) -> Error {
     let message =
         format!("the copy was made, the source could not be deleted and may still be there: {}", error.message());
-    error.with_message(message)
+    error.with_message(message).sent()
 }

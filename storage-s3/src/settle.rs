@@ -59,6 +59,10 @@ pub(crate) async fn settle(core: &Core, name: &str, id: &WriteId, mode: &PutMode
         PutMode::CreateOnly if there.is_some_and(|there| there.created(name)) || older(&headers, elapsed) => {
             Err(Error::already_exists())
         }
+        // The object that was asked for is still there: the attempt without an answer may yet land on it.
+        PutMode::IfMatch(expected) if text(&headers, ETAG).and_then(meta::etag).as_ref() == Some(expected) => {
+            Err(unknown("it has not landed up to now"))
+        }
         PutMode::IfMatch(_) if older(&headers, elapsed) => {
             Err(Error::precondition_failed("the object is not the one that was asked for"))
         }

@@ -65,7 +65,7 @@ pub(crate) async fn create(
 ) -> Result<Upload> {
     let mark = WriteId::new(&mode, &name);
     let mut headers = core.write_headers();
-    attributes::write(attributes, &mut headers);
+    attributes::write_all(attributes, &mut headers);
     mark.write(&mut headers);
     if let Some(checksum) = checksum {
         headers.insert("x-amz-checksum-algorithm", HeaderValue::from_static(checksum.name()));

@@ -351,6 +351,12 @@ async fn l02_l09_services_with_habits() {
     let script = Script::start([level(true, "1", &object("o")), level(false, "", &object("q"))]).await;
     assert_eq!(listed(&script.backend(), prefixed("").delimited()).await, ["o", "p/", "q"]);
 
+    // A directory marker stands among the objects of its level, beside the common prefix that it is of, or instead.
+    for rest in [object("m/"), format!("{}<CommonPrefixes><Prefix>m/</Prefix></CommonPrefixes>", object("m/"))] {
+        let script = Script::start([level(false, "", &format!("{rest}{}", object("o")))]).await;
+        assert_eq!(listed(&script.backend(), prefixed("").delimited()).await, ["m/", "o", "p/"], "{rest}");
+    }
+
     let script = Script::start([page_of(&["a"], true, "1"), page_of(&[], true, "2"), page_of(&["b"], false, "")]).await;
     assert_eq!(listed(&script.backend(), prefixed("")).await, ["a", "b"], "an empty page is not the end");
 }

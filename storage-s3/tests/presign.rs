@@ -139,3 +139,20 @@ async fn a_url_is_a_secret_and_an_anonymous_caller_has_none() {
     let error = anonymous.presign("k", PresignOptions::new(PresignMethod::Get, HOUR)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
+
+/// Proves that a URL is signed for the region that the bucket is in where none was set, which one request finds out, once.
+#[tokio::test]
+async fn a_region_that_is_not_set_is_found_out() {
+    let server = server().await;
+    server.set_bucket_region("bucket", "eu-west-1");
+    let mut options = options(&server);
+    options.region = None;
+    let storage = storage(options);
+    for requests in [2, 0] {
+        server.reset_counts();
+        let put = presign(&storage, PresignMethod::Put, "k").await;
+        assert!(put.url.contains("eu-west-1"), "{}", put.url);
+        assert_eq!(server.counts().total(), requests, "the first one names the region, the second one is answered");
+        assert_eq!(fetch(&put, &put.headers, "x").await.0, 200);
+    }
+}

@@ -17,7 +17,7 @@ use super::pool::{Lease, Permit};
 use super::request::{Expect, Request, Target};
 use super::sign::{self, Head, Keys};
 use super::watch::{Silence, Watch};
-use super::{Inner, document, encode};
+use super::{Inner, document, encode, retry};
 
 /// A document of the service is not longer: a page of 1,000 keys of 1,024 bytes, each byte escaped, is far below.
 const LONGEST_DOCUMENT: usize = 64 << 20;
@@ -151,8 +151,11 @@ impl Attempt<'_> {
                 let (bytes, end) = body.collect(LONGEST_DOCUMENT).await;
                 end.map_err(sent)?;
                 document::check(root, status, &headers, &bytes).map_err(|cause| match &cause {
-                    // The service says that it failed after it had said that it would not.
-                    Cause::Answer(_) => Failed { cause, effect: self.effect(500), location: None },
+                    // The service says that it failed after it had said that it would not. What it refuses is not done.
+                    Cause::Answer(error) => {
+                        let effect = if error.status < 400 { self.effect(500) } else { self.effect(error.status) };
+                        Failed { cause, effect, location: None }
+                    }
                     _ => sent(cause),
                 })?;
                 AnswerBody::Document(bytes)
@@ -164,11 +167,9 @@ impl Attempt<'_> {
     async fn refused(&self, status: StatusCode, headers: HeaderMap, body: Body) -> Failed {
         let (bytes, _) = body.collect(LONGEST_ERROR).await;
         let error = document::error(status, &headers, &bytes);
-        let effect = match (status.as_u16(), error.code.is_empty()) {
-            // Gateways answer these in the place of a service that may have done what it was asked.
-            (502 | 504, _) | (500, true) => self.effect(status.as_u16()),
-            _ => Effect::None,
-        };
+        // Gateways answer in the place of a service that may have done what it was asked.
+        let in_its_place = matches!(error.status, 502 | 504) || retry::is_of_a_gateway(&error);
+        let effect = if in_its_place { self.effect(error.status) } else { Effect::None };
         let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Failed { cause: Cause::Answer(Box::new(error)), effect, location }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqsign_aws_v4::{
     AssumeRoleWithWebIdentityCredentialProvider, Credential, ECSCredentialProvider, IMDSv2CredentialProvider,
@@ -13,6 +13,7 @@ use reqsign_aws_v4::{
 use reqsign_core::{Context, ProvideCredentialDyn, StaticEnv};
 use reqsign_file_read_tokio::TokioFileRead;
 use storage_core::{Error, ErrorKind, Result};
+use tokio::time::timeout;
 
 use super::connect::Connector;
 use super::failure::Cause;
@@ -24,6 +25,10 @@ use crate::options::{ChainOptions, Credentials};
 const EARLY: Duration = Duration::from_secs(300);
 /// Keys that could not be fetched anew are used up to this time before their end.
 const LATE: Duration = Duration::from_secs(10);
+/// While there are keys that can be used, they are fetched anew no more often than this.
+const AGAIN: Duration = Duration::from_secs(30);
+/// And a fetch is not waited for longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Gives the keys of each attempt.
 pub(crate) enum Provider {
@@ -73,6 +78,14 @@ impl Provider {
         Ok(keys.map(|keys| Identity { access_key_id: keys.access_key_id().to_owned(), source, end }))
     }
 
+    /// Gives up keys that the service takes no longer; `false` where there are no others to be had.
+    pub(crate) fn renew(&self, refused: Option<&Arc<Keys>>) -> bool {
+        match (self, refused) {
+            (Self::Chain(chain), Some(refused)) => chain.forget(refused),
+            _ => false,
+        }
+    }
+
     /// Fetches the keys.
     pub(crate) async fn load(&self) -> Result<Arc<Keys>, Cause> {
         match self {
@@ -99,9 +112,11 @@ type Source = Box<dyn ProvideCredentialDyn<Credential = Credential>>;
 pub(crate) struct Chain {
     sources: Vec<(&'static str, Source)>,
     context: Context,
+    /// The profile that somebody asked for by name: nobody else's keys are used in its place.
+    profile: Option<String>,
     cached: Mutex<Option<Cached>>,
-    /// Held while keys are fetched: those who come meanwhile wait for the same ones.
-    fetching: tokio::sync::Mutex<()>,
+    /// Held while keys are fetched: those who come meanwhile wait for the same ones. Holds when the last fetch began.
+    fetching: tokio::sync::Mutex<Option<Instant>>,
 }
 
 struct Cached {
@@ -112,11 +127,18 @@ struct Cached {
 
 /// Why no source had keys.
 #[derive(Debug)]
-struct Nothing(Vec<String>);
+struct Nothing {
+    tried: Vec<String>,
+    profile: Option<String>,
+}
 
 impl fmt::Display for Nothing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tried {}", self.0.join(", "))
+        write!(f, "tried {}", self.tried.join(", "))?;
+        match &self.profile {
+            Some(profile) => write!(f, "; AWS_PROFILE names {profile:?}, so that nobody else's keys are used"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -130,14 +152,18 @@ impl Chain {
             .with_file_read(TokioFileRead)
             .with_http_send(Sender::new(connector.clone()))
             .with_env(StaticEnv { home_dir, envs });
-        let sources: Vec<(&'static str, Source)> = vec![
+        let profile = options.environment.iter().find(|(name, value)| name == "AWS_PROFILE" && !value.is_empty());
+        let profile = profile.map(|(_, value)| value.clone());
+        let mut sources: Vec<(&'static str, Source)> = vec![
             ("the profile's file", Box::new(ProfileCredentialProvider::new())),
             ("single sign-on", Box::new(SSOCredentialProvider::new())),
-            ("web identity", Box::new(AssumeRoleWithWebIdentityCredentialProvider::new())),
-            ("the container's role", Box::new(ECSCredentialProvider::new())),
-            ("the instance's role", Box::new(IMDSv2CredentialProvider::new())),
         ];
-        Self { sources, context, cached: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+        if profile.is_none() {
+            sources.push(("web identity", Box::new(AssumeRoleWithWebIdentityCredentialProvider::new())));
+            sources.push(("the container's role", Box::new(ECSCredentialProvider::new())));
+            sources.push(("the instance's role", Box::new(IMDSv2CredentialProvider::new())));
+        }
+        Self { sources, context, profile, cached: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// The keys that were fetched last, if they are good for so long.
@@ -153,19 +179,50 @@ impl Chain {
         cached.as_ref().map_or((None, None), |cached| (Some(cached.source), cached.end))
     }
 
+    /// Forgets keys that the service has refused, unless others have been fetched since; `false` where it knows of none.
+    fn forget(&self, refused: &Arc<Keys>) -> bool {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = cached.is_some();
+        *cached = cached.take().filter(|cached| !Arc::ptr_eq(&cached.keys, refused));
+        known
+    }
+
     async fn load(&self) -> Result<Arc<Keys>, Cause> {
-        let _fetching = self.fetching.lock().await;
-        if let Some(keys) = self.cached(EARLY) {
+        match self.cached(LATE) {
+            Some(usable) => Ok(self.freshen(usable).await),
+            None => self.load_first().await,
+        }
+    }
+
+    /// Newer keys than those that can still be used, if they are to be had at once. One caller sees to them; the source may
+    /// be away, or have no newer ones.
+    async fn freshen(&self, usable: Arc<Keys>) -> Arc<Keys> {
+        let Ok(mut last) = self.fetching.try_lock() else {
+            return usable;
+        };
+        if last.is_some_and(|last| last.elapsed() < AGAIN) {
+            return self.cached(LATE).unwrap_or(usable);
+        }
+        *last = Some(Instant::now());
+        match timeout(PATIENCE, self.fetch()).await {
+            Ok(Ok(cached)) => self.keep(cached),
+            _ => usable,
+        }
+    }
+
+    async fn load_first(&self) -> Result<Arc<Keys>, Cause> {
+        let mut last = self.fetching.lock().await;
+        if let Some(keys) = self.cached(LATE) {
             return Ok(keys);
         }
-        match self.fetch().await {
-            Ok(cached) => {
-                let keys = cached.keys.clone();
-                *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
-                Ok(keys)
-            }
-            Err(nothing) => self.cached(LATE).ok_or_else(|| Cause::Credentials(nothing.into())),
-        }
+        *last = Some(Instant::now());
+        self.fetch().await.map(|cached| self.keep(cached)).map_err(|nothing| Cause::Credentials(nothing.into()))
+    }
+
+    fn keep(&self, cached: Cached) -> Arc<Keys> {
+        let keys = cached.keys.clone();
+        *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
+        keys
     }
 
     async fn fetch(&self) -> Result<Cached, Nothing> {
@@ -180,7 +237,7 @@ impl Chain {
                 Err(error) => tried.push(format!("{name} ({error})")),
             }
         }
-        Err(Nothing(tried))
+        Err(Nothing { tried, profile: self.profile.clone() })
     }
 }
 

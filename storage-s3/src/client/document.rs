@@ -19,12 +19,29 @@ pub(crate) fn check(root: &str, status: StatusCode, headers: &HeaderMap, documen
     let whole = closes(text, name);
     let right = name == root || also(root) == Some(name);
     match name {
-        "Error" if whole => Err(Cause::Answer(Box::new(error(status, headers, document)))),
+        "Error" if whole => Err(Cause::Answer(Box::new(late(error(status, headers, document))))),
         _ if right && whole => Ok(()),
         _ if right => Err(Cause::Malformed(format!("the answer ends inside its <{root}> document"))),
         "" => Err(Cause::Malformed(format!("the answer is not the <{root}> document that was asked for"))),
         _ => Err(Cause::Malformed(format!("the answer is a <{name}> document instead of <{root}>"))),
     }
+}
+
+/// An error inside a success, with the status that its code has elsewhere ("List of error codes" in the S3 API reference):
+/// services that have begun to answer 200 while they still worked can say no other.
+fn late(error: ServiceError) -> ServiceError {
+    let status = match error.code.as_str() {
+        "PreconditionFailed" => 412,
+        "ConditionalRequestConflict" | "OperationAborted" => 409,
+        "NoSuchUpload" | "NoSuchKey" | "NoSuchBucket" | "NoSuchVersion" => 404,
+        "AccessDenied" => 403,
+        "InvalidPart" | "InvalidPartOrder" | "EntityTooSmall" | "EntityTooLarge" | "InvalidRequest"
+        | "InvalidArgument" => 400,
+        "InternalError" => 500,
+        "SlowDown" | "ServiceUnavailable" => 503,
+        _ => error.status,
+    };
+    ServiceError { status, ..error }
 }
 
 /// What some services call a document beside its name in the S3 API reference. It matters for none that may be empty.
@@ -137,7 +154,7 @@ mod tests {
     fn an_error_inside_a_success_is_the_service_s_error() {
         let document = "<?xml version=\"1.0\"?><Error><Code>SlowDown</Code><Message>a &amp; b</Message></Error>";
         let Err(Cause::Answer(error)) = checked(document) else { panic!("taken for a success") };
-        assert_eq!((error.code.as_str(), error.message.as_str(), error.status), ("SlowDown", "a & b", 200));
+        assert_eq!((error.code.as_str(), error.message.as_str(), error.status), ("SlowDown", "a & b", 503));
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub(crate) use request::{Expect, Request, Target};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use storage_core::Result;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -110,6 +111,11 @@ impl Client {
         self.inner.whereabouts.place()
     }
 
+    /// Whether the region is a guess that no answer has confirmed.
+    pub(crate) fn guesses_region(&self) -> bool {
+        self.inner.whereabouts.is_guess()
+    }
+
     /// How connections are made.
     pub(crate) fn connector(&self) -> &Connector {
         &self.inner.connector
@@ -130,9 +136,20 @@ impl Client {
     }
 }
 
+/// How much longer a request may take for its content: at 1 MiB a second a line is slow, and moves.
+fn sending(body: &[Bytes]) -> Duration {
+    let length: u64 = body.iter().map(|segment| segment.len() as u64).sum();
+    Duration::from_secs(length >> 20)
+}
+
+/// Whether the service says that the keys have ended: those of a file may have been renewed since it was read.
+fn has_ended(cause: &Cause) -> bool {
+    matches!(cause, Cause::Answer(error) if matches!(error.code.as_str(), "ExpiredToken" | "TokenRefreshRequired"))
+}
+
 impl Inner {
     async fn send(&self, request: &Request, retries: Retries) -> Result<Answer, Failure> {
-        let deadline = Instant::now() + self.timeouts.operation;
+        let deadline = Instant::now() + self.timeouts.operation + sending(&request.body);
         let (mut course, mut attempts, mut followed) = (Course::new(), 0, false);
         let mut place = self.whereabouts.place();
         let payload = self.payload(request, &place);
@@ -141,6 +158,7 @@ impl Inner {
             let failed = match self.attempt(request, &place, &payload, deadline, attempts).await {
                 Ok(mut answer) => {
                     self.budget.give_back();
+                    self.whereabouts.answered();
                     answer.earlier = course.before_success();
                     return Ok(answer);
                 }
@@ -174,8 +192,14 @@ impl Inner {
     ) -> Result<Answer, Failed> {
         let start = Instant::now();
         let keys = self.keys(deadline).await.map_err(Failed::unsent)?;
-        let sent = Attempt { client: self, request, place, keys: keys.as_ref(), payload, deadline };
-        let result = sent.run().await;
+        let sent = async |keys: Option<&Arc<Keys>>| {
+            Attempt { client: self, request, place, keys, payload, deadline }.run().await
+        };
+        let mut result = sent(keys.as_ref()).await;
+        if result.as_ref().is_err_and(|failed| has_ended(&failed.cause)) && self.provider.renew(keys.as_ref()) {
+            let keys = self.keys(deadline).await.map_err(Failed::unsent)?;
+            result = sent(keys.as_ref()).await;
+        }
         let operation = request.operation;
         match &result {
             Ok(answer) => {

@@ -1,6 +1,7 @@
 //! Following the service to the region where the bucket is ("Making requests using the REST API: Request redirection" in
 //! the S3 user guide).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::Uri;
@@ -12,11 +13,25 @@ use super::place::{Endpoint, Place};
 pub(crate) struct Whereabouts {
     endpoint: Endpoint,
     place: RwLock<Arc<Place>>,
+    /// Whether requests are answered where they go now.
+    answered: AtomicBool,
 }
 
 impl Whereabouts {
     pub(crate) fn new(endpoint: Endpoint, place: Place) -> Self {
-        Self { endpoint, place: RwLock::new(Arc::new(place)) }
+        Self { endpoint, place: RwLock::new(Arc::new(place)), answered: AtomicBool::new(false) }
+    }
+
+    /// Notes that a request was answered with a success.
+    pub(crate) fn answered(&self) {
+        if !self.answered.load(Ordering::Relaxed) {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the region is what a service usually has, and nothing has shown yet that it is the bucket's.
+    pub(crate) fn is_guess(&self) -> bool {
+        self.endpoint.region().is_none() && !self.answered.load(Ordering::Relaxed)
     }
 
     pub(crate) fn place(&self) -> Arc<Place> {

@@ -57,9 +57,16 @@ pub(crate) fn pause(
 fn can_pass(request: &Request, cause: &Cause) -> bool {
     match cause {
         Cause::Resolve(_) | Cause::Connect(_) | Cause::Broken(_) | Cause::Malformed(_) | Cause::Timeout(..) => true,
-        Cause::Tls(_) | Cause::NotHttp(_) | Cause::Credentials(_) => false,
+        Cause::Tls(error) => was_cut(error.as_ref()),
+        Cause::NotHttp(_) | Cause::Credentials(_) => false,
         Cause::Answer(error) => answer_can_pass(request, error),
     }
+}
+
+/// A handshake that the other end left without a word: a load balancer that has no room does that, and so does what speaks
+/// no TLS.
+fn was_cut(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
 }
 
 fn answer_can_pass(request: &Request, error: &ServiceError) -> bool {
@@ -76,8 +83,14 @@ fn answer_can_pass(request: &Request, error: &ServiceError) -> bool {
         | "BandwidthLimitExceeded" => true,
         // Rule C07: only a request that brings its content along can be repeated as it is.
         "ConditionalRequestConflict" => request.operation == "PutObject",
-        _ => matches!(error.status, 408 | 429 | 500 | 502 | 503 | 504),
+        _ => matches!(error.status, 408 | 429 | 500 | 502 | 503 | 504) || is_of_a_gateway(error),
     }
+}
+
+/// Whether an answer is one of the many by which a gateway says that the service behind it failed it: without a code of the
+/// S3 API, and none of those by which it speaks for itself.
+pub(crate) fn is_of_a_gateway(error: &ServiceError) -> bool {
+    error.code.is_empty() && error.status >= 500 && !matches!(error.status, 501 | 505 | 507 | 511)
 }
 
 /// What the attempts of a request may have done, in two readings.
@@ -157,7 +170,11 @@ mod tests {
             (put(), answer(412, "PreconditionFailed"), false),
             (put(), answer(403, "AccessDenied"), false),
             (put(), answer(501, "NotImplemented"), false),
+            (put(), answer(501, ""), false),
+            (put(), answer(507, ""), false),
+            (put(), answer(524, ""), true),
             (put(), Cause::Tls("x".into()), false),
+            (put(), Cause::Tls(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()), true),
             (put(), Cause::Broken("x".into()), true),
         ] {
             let pause = pause(&retries, &Budget::new(1), 1, LEFT, &request, &cause);

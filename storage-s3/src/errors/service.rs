@@ -21,14 +21,18 @@ fn unauthenticated(answer: &ServiceError, help: impl Into<String>) -> Error {
     Error::new(ErrorKind::Unauthenticated, answer.to_string()).with_help(help.into())
 }
 
-/// Who asks is not who it should be.
+/// Who asks is not who it should be. Garage says all of it as `AccessDenied`, and in words.
 fn identity(answer: &ServiceError) -> Option<Error> {
+    let denied = |words: &str| answer.code == "AccessDenied" && answer.message.contains(words);
     let help = match answer.code.as_str() {
-        "InvalidAccessKeyId" => {
+        _ if answer.code == "InvalidAccessKeyId" || denied("No such key") => {
             "the service does not know the access key: check AWS_ACCESS_KEY_ID, and that it belongs to this service"
                 .to_owned()
         }
-        "SignatureDoesNotMatch" => "check AWS_SECRET_ACCESS_KEY: it does not fit AWS_ACCESS_KEY_ID".to_owned(),
+        _ if answer.code == "SignatureDoesNotMatch" || denied("nvalid signature") => {
+            "check AWS_SECRET_ACCESS_KEY: it does not fit AWS_ACCESS_KEY_ID".to_owned()
+        }
+        "InvalidSecurity" => "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned(),
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
             "the temporary credentials have ended or are not whole: renew AWS_SESSION_TOKEN together with its keys"
                 .to_owned()

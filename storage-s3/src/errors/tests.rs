@@ -75,6 +75,20 @@ fn an_answer_names_the_setting_to_look_at() {
     }
 }
 
+/// Garage has one code for all of it, and says the rest in words.
+#[test]
+fn a_service_s_words_tell_who_is_wrong() {
+    for (code, message, named) in [
+        ("AccessDenied", "Forbidden: No such key: GK1", "AWS_ACCESS_KEY_ID"),
+        ("AccessDenied", "Forbidden: Invalid signature", "AWS_SECRET_ACCESS_KEY"),
+        ("InvalidSecurity", "The provided security credentials are not valid.", "AWS_SECRET_ACCESS_KEY"),
+    ] {
+        let answer = ServiceError { message: message.to_owned(), ..answer(403, code) };
+        let failure = failure("ListObjectsV2", Cause::Answer(Box::new(answer)));
+        checked(failure, ErrorKind::Unauthenticated, &[named]);
+    }
+}
+
 #[test]
 fn a_wrong_region_names_the_right_one() {
     let answer = ServiceError { region: Some("us-west-2".to_owned()), ..answer(400, "AuthorizationHeaderMalformed") };

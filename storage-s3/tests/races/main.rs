@@ -3,6 +3,7 @@
 
 mod circles;
 mod dropped;
+mod gateways;
 #[path = "../objects/hosting.rs"]
 mod hosting;
 mod lost;

@@ -29,6 +29,18 @@ impl Server {
         Self { address, connections }
     }
 
+    /// Takes one connection and listens no more.
+    pub(crate) fn once(serve: impl FnOnce(Peer) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, connections) = (listener.local_addr().unwrap(), Arc::<AtomicUsize>::default());
+        std::thread::spawn(move || {
+            let (tcp, _) = listener.accept().unwrap();
+            drop(listener);
+            serve(Peer(BufReader::new(tcp)));
+        });
+        Self { address, connections }
+    }
+
     /// Answers every request with the same bytes, on connections that stay open.
     pub(crate) fn always(answer: impl Into<Vec<u8>>) -> Self {
         let answer = answer.into();

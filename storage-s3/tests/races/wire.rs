@@ -10,17 +10,18 @@ use crate::peer::{OBJECT, Server, answer};
 #[tokio::test]
 async fn an_early_answer_is_told() {
     let content = Bytes::from(vec![7; 20 << 20]);
-    for (status, expected) in [
-        ("403 Forbidden", ErrorKind::PermissionDenied),
-        ("412 Precondition Failed", ErrorKind::PreconditionFailed),
-        ("503 Service Unavailable", ErrorKind::Unavailable),
+    const BUSY: &str = "<Error><Code>ServiceUnavailable</Code></Error>";
+    for (status, body, expected) in [
+        ("403 Forbidden", "", ErrorKind::PermissionDenied),
+        ("412 Precondition Failed", "", ErrorKind::PreconditionFailed),
+        ("503 Service Unavailable", BUSY, ErrorKind::Unavailable),
     ] {
         for (read, close) in [(0, true), (0, false), (1 << 20, true), (8 << 20, true), (8 << 20, false)] {
             for round in 0..3 {
                 let server = Server::start(move |_, mut peer| {
                     peer.head();
                     peer.read(read);
-                    peer.send(answer(status, "Connection: close\r\n", ""));
+                    peer.send(answer(status, "Connection: close\r\n", body));
                     if !close {
                         peer.closed();
                     }

@@ -27,7 +27,11 @@ fn key_id(server: &Server) -> String {
 
 /// An answer with keys that are good for an hour, as the metadata services of containers and instances give it.
 fn keys(id: &str) -> String {
-    let end = reqsign_core::time::Timestamp::now().as_second() + 3_600;
+    keys_for(id, 3_600)
+}
+
+fn keys_for(id: &str, seconds: i64) -> String {
+    let end = reqsign_core::time::Timestamp::now().as_second() + seconds;
     let end = reqsign_core::time::Timestamp::from_second(end).unwrap().format_rfc3339_zulu();
     format!(
         "{{\"Code\":\"Success\",\"AccessKeyId\":\"{id}\",\"SecretAccessKey\":\"hunter2\",\"Token\":\"t\",\
@@ -99,4 +103,68 @@ async fn a_machine_without_credentials_says_what_was_tried() {
         assert!(failure.to_string().contains(source), "{failure}");
     }
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+/// Whoever names a profile is never taken for somebody else, whom the machine would offer.
+#[tokio::test]
+async fn a_profile_that_is_not_there_is_an_error() {
+    let (server, keys) = (service(), keys("CONTAINER"));
+    let metadata = Server::start(move |_, mut peer| {
+        peer.request();
+        peer.send(answer("200 OK", "", &keys));
+    });
+    let uri = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}/role", metadata.address));
+    let client = chained(&server, &[uri, ("AWS_PROFILE", "prod".to_owned())]);
+    let failure = client.send(put("a", "")).await.err().unwrap();
+    assert!(matches!(failure.cause, Cause::Credentials(_)), "{failure:?}");
+    assert!(failure.to_string().contains("AWS_PROFILE names \"prod\""), "{failure}");
+    assert_eq!((metadata.connections(), server.connections()), (0, 0));
+}
+
+/// Keys that end soon are used while their source is away: one caller waits for it, and none after that for a while.
+#[tokio::test]
+async fn a_source_that_is_away_delays_nobody_whose_keys_are_good() {
+    let (server, soon) = (service(), keys_for("SOON", 100));
+    let metadata = Server::start(move |number, mut peer| {
+        peer.request();
+        match number {
+            0 => peer.send(answer("200 OK", "", &soon)),
+            _ => peer.reset(),
+        }
+    });
+    let uri = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("http://{}/role", metadata.address));
+    let client = chained(&server, &[uri, ("AWS_EC2_METADATA_DISABLED", "true".to_owned())]);
+    client.send(put("a", "")).await.unwrap();
+    for answer in join_all((0..50).map(|_| client.send(put("a", "")))).await {
+        answer.unwrap();
+    }
+    assert_eq!((key_id(&server), metadata.connections()), ("SOON".to_owned(), 1), "they were fetched a moment ago");
+}
+
+/// Keys of a file that has been renewed since are read again, once.
+#[tokio::test]
+async fn a_file_s_keys_that_have_ended_are_read_again() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".aws")).unwrap();
+    let write = |id: &str| {
+        let file = format!("[default]\naws_access_key_id = {id}\naws_secret_access_key = a\naws_session_token = c\n");
+        fs::write(home.path().join(".aws/credentials"), file).unwrap();
+    };
+    write("OLD");
+    let server = Server::start(move |_, mut peer| {
+        while let Some(head) = peer.request() {
+            match head.contains("Credential=OLD") {
+                true => peer.send(answer("400 Bad Request", "", "<Error><Code>ExpiredToken</Code></Error>")),
+                false => peer.send(answer("200 OK", "", "")),
+            }
+        }
+    });
+    let client = chained(&server, &[("HOME", home.path().display().to_string())]);
+    let failure = client.send(put("a", "")).await.err().unwrap();
+    assert_eq!((failure.code(), server.heads().len()), ("ExpiredToken", 2), "the file said the same again");
+    write("NEW");
+    client.send(put("a", "")).await.unwrap();
+    assert_eq!((key_id(&server), server.heads().len()), ("NEW".to_owned(), 4));
+    client.send(put("a", "")).await.unwrap();
+    assert_eq!(server.heads().len(), 5);
 }

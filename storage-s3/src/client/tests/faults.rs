@@ -123,7 +123,7 @@ async fn an_operation_ends_at_its_deadline() {
     assert!(matches!(failure.cause, Cause::Timeout(_, limit) if limit == Duration::from_millis(50)), "{failure:?}");
 }
 
-/// An upload that takes longer than an answer may, and moves all the time, is not cut.
+/// An upload that takes longer than an answer may, or an operation without content, and moves all the time, is not cut.
 #[tokio::test]
 async fn a_slow_upload_is_not_taken_for_silence() {
     const LENGTH: usize = 8 << 20;
@@ -141,7 +141,10 @@ async fn a_slow_upload_is_not_taken_for_silence() {
         }
         peer.send(EMPTY);
     });
-    let client = client(&server, |options| options.timeouts.answer = Duration::from_millis(400));
+    let client = client(&server, |options| {
+        options.timeouts.answer = Duration::from_millis(400);
+        options.timeouts.operation = Duration::from_millis(400);
+    });
     let start = Instant::now();
     let answer = client.send(put("a", vec![7; LENGTH])).await.unwrap();
     assert!(start.elapsed() > Duration::from_millis(400), "the upload was too quick to prove anything");

@@ -121,6 +121,11 @@ impl Peer {
         drop(self.tcp.shutdown(std::net::Shutdown::Both));
     }
 
+    /// Reads what came first, and ends the connection without a word.
+    pub(super) fn hang_up(mut self) {
+        let _ = self.io.fill_buf();
+    }
+
     /// Waits for the client to close the connection.
     pub(super) fn closed(mut self) {
         let _ = std::io::copy(&mut self.io, &mut std::io::sink());

@@ -134,3 +134,21 @@ async fn a_proxy_that_refuses_is_named() {
     assert!(failure.to_string().contains("407"), "{failure}");
     assert_eq!(failure.effect, Effect::Unsent);
 }
+
+/// A load balancer that has no room leaves a handshake without a word, and the next one may be taken.
+#[tokio::test]
+async fn a_handshake_that_is_cut_is_tried_again() {
+    let certificate = certificate();
+    let config = certificate.config.clone();
+    let server = Server::start(move |number, peer| match number {
+        0 => peer.hang_up(),
+        _ => speak(peer.tls(config.clone())),
+    });
+    let client = tls_client(&server, &certificate, |_| ());
+    assert_eq!(content(client.send(get("a")).await.unwrap()).await.unwrap(), b"hi");
+    let server = Server::start(|_, peer| peer.hang_up());
+    let client = tls_client(&server, &certificate, |options| options.retries.attempts = 2);
+    let failure = client.send(get("a")).await.err().unwrap();
+    assert!(matches!(failure.cause, Cause::Tls(_)), "{failure:?}");
+    assert_eq!(server.connections(), 2);
+}
