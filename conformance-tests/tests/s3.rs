@@ -90,6 +90,7 @@ mod conditions_ignored {
         conditions::c08_unsupported_conditions,
         conditions::c11_conditional_delete,
         copy::x04_create_only_race,
+        metadata::m02_etag_is_the_same_everywhere,
         safety::s12_wrappers_are_transparent,
         economy::s13_request_economy,
     );

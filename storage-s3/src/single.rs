@@ -71,7 +71,7 @@ impl Single {
         let sent = Arc::new(Exchange::new("GetObject", call, Expect::Content));
         let options = ReadOptions {
             if_match: tag(&conditions.if_match),
-            if_none_match: tag(&conditions.if_none_match),
+            if_none_match: none_match(conditions),
             if_modified_since: date(&conditions.if_none_match, conditions.if_modified_since),
             if_unmodified_since: date(&conditions.if_match, conditions.if_unmodified_since),
             ..ReadOptions::default()
@@ -90,7 +90,7 @@ impl Single {
         let sent = Arc::new(Exchange::new("HeadObject", call, Expect::Nothing));
         let options = StatOptions {
             if_match: tag(&conditions.if_match),
-            if_none_match: tag(&conditions.if_none_match),
+            if_none_match: none_match(conditions),
             if_modified_since: date(&conditions.if_none_match, conditions.if_modified_since),
             if_unmodified_since: date(&conditions.if_match, conditions.if_unmodified_since),
             ..StatOptions::default()
@@ -144,6 +144,12 @@ pub(crate) fn check_etag(etag: &ETag) -> Result<()> {
 
 fn tag(etag: &Option<ETag>) -> Option<String> {
     etag.as_ref().map(|etag| etag.as_str().to_owned())
+}
+
+/// The etag that the object is not to have; none where it is to have another one, which decides that too and comes first
+/// (rule C09), though not on every service. Whether the two are the same is looked at in the answer.
+fn none_match(conditions: &Conditions) -> Option<String> {
+    tag(&conditions.if_none_match).filter(|_| conditions.if_match.is_none())
 }
 
 /// A date condition; none where there is an etag condition, which wins (rule C10) and not on every service.

@@ -1,7 +1,9 @@
 //! Answers that come early, odd, or not as they were announced (rules R09–R12, E05).
 
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
-use storage_core::{ErrorKind, GetOptions};
+use storage_core::{Conditions, ETag, ErrorKind, GetOptions, HeadOptions};
 
 use crate::hosting::kind;
 use crate::peer::{OBJECT, Server, answer};
@@ -126,4 +128,35 @@ async fn packed_content_comes_as_it_is_stored() {
     let headers = format!("{OBJECT}Content-Encoding: gzip\r\n");
     let root = Server::always(answer("200 OK", &headers, "\x1f\u{8}no gzip at all")).root();
     assert_eq!(root.bytes("a").await.unwrap(), "\x1f\u{8}no gzip at all");
+}
+
+/// Rule C09: of two conditions on the etag the one that comes first goes out, since services judge them in orders of their
+/// own; the other is judged by the answer.
+#[tokio::test]
+async fn one_condition_on_the_etag_goes_out() {
+    let sent = Arc::<Mutex<Vec<String>>>::default();
+    let heads = sent.clone();
+    let server = Server::start(move |_, mut peer| {
+        while let Some(head) = peer.request() {
+            let body = if head.starts_with("HEAD") { "" } else { "hello" };
+            heads.lock().unwrap().push(head);
+            peer.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n{OBJECT}\r\n{body}"));
+        }
+    });
+    let root = server.root();
+    for (unwanted, expected) in [("e", Some(ErrorKind::NotModified)), ("other", None)] {
+        let conditions = || Conditions {
+            if_match: Some(ETag::new("e")),
+            if_none_match: Some(ETag::new(unwanted)),
+            ..Conditions::default()
+        };
+        let mut get = GetOptions::new();
+        get.conditions = conditions();
+        let got = root.get("a", get).await.err().map(|error| error.kind());
+        let head = root.head_with("a", HeadOptions::new().conditions(conditions())).await;
+        assert_eq!((got, head.err().map(|error| error.kind())), (expected, expected), "{unwanted}");
+    }
+    for head in sent.lock().unwrap().iter().map(|head| head.to_ascii_lowercase()) {
+        assert!(head.contains("\r\nif-match: \"e\"\r\n") && !head.contains("if-none-match"), "{head}");
+    }
 }
