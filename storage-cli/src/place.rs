@@ -11,11 +11,34 @@ pub(crate) struct Place {
     text: String,
     /// As the user wrote it.
     pub(crate) written: String,
+    /// Whether keys are told from this place on, and not from the container on.
+    from_here: bool,
 }
 
 impl Place {
+    /// A place in one of the roots: its keys are told from the root on.
     pub(crate) fn new(storage: Storage, text: String, written: &str) -> Self {
-        Self { storage, text, written: written.to_owned() }
+        Self { storage, text, written: written.to_owned(), from_here: false }
+    }
+
+    /// The place of a location: a directory is a container by itself and a prefix of a bucket is not, so that keys are
+    /// told from the location on.
+    pub(crate) fn located(storage: Storage, text: String, written: &str) -> Self {
+        Self { from_here: true, ..Self::new(storage, text, written) }
+    }
+
+    /// A key or prefix of this place as it is told.
+    pub(crate) fn told<'k>(&self, key: &'k str) -> &'k str {
+        if !self.from_here {
+            return key;
+        }
+        let below = key.strip_prefix(&self.text).unwrap_or(key);
+        match below.strip_prefix('/') {
+            _ if self.is_level() => below,
+            Some(below) => below,
+            // The object of this place itself: its name.
+            None => key.rsplit('/').next().unwrap_or(key),
+        }
     }
 
     /// Whether it is the whole container.

@@ -120,7 +120,7 @@ impl Session {
     pub(crate) async fn located(&self, location: &Location, create: bool, text: &str) -> Result<Place> {
         self.opened().elsewhere(create);
         let (storage, key) = self.registry.resolve(location, &self.options().create(create)).await?;
-        Ok(Place::new(storage, key, text))
+        Ok(Place::located(storage, key, text))
     }
 
     /// Adds to a failure of a root where that root lies and what put it there.

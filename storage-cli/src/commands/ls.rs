@@ -34,21 +34,24 @@ fn show(entry: &Entry, place: &Place, output: &mut Output) -> Result<(), Failure
     match entry {
         Entry::Object(meta) => object(meta, place, output),
         Entry::Prefix(prefix) if output.is_json() => {
-            output.object(&json!({ "prefix": prefix, "uri": place.level_uri(prefix) }))
+            output.object(&json!({ "prefix": place.told(prefix.as_str()), "uri": place.level_uri(prefix) }))
         }
-        Entry::Prefix(prefix) => output.row(&[Cell::Size(None), Cell::Time(None), Cell::Text(prefix.as_str(), 0)]),
+        Entry::Prefix(prefix) => {
+            output.row(&[Cell::Size(None), Cell::Time(None), Cell::Text(place.told(prefix.as_str()), 0)])
+        }
     }
 }
 
 fn object(meta: &ObjectMeta, place: &Place, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
         return output.object(&json!({
-            "key": meta.key,
+            "key": place.told(meta.key.as_str()),
             "uri": place.uri(&meta.key),
             "size": meta.size,
             "etag": meta.etag,
             "last_modified": timestamp(meta.last_modified),
         }));
     }
-    output.row(&[Cell::Size(Some(meta.size)), Cell::Time(Some(meta.last_modified)), Cell::Text(meta.key.as_str(), 0)])
+    let key = place.told(meta.key.as_str());
+    output.row(&[Cell::Size(Some(meta.size)), Cell::Time(Some(meta.last_modified)), Cell::Text(key, 0)])
 }

@@ -50,7 +50,7 @@ async fn object(head: &ObjectHead, place: &Place, output: &mut Output) -> Result
     let modified = timestamp(meta.last_modified);
     if output.is_json() {
         return output.object(&json!({
-            "key": meta.key,
+            "key": place.told(meta.key.as_str()),
             "uri": uri,
             "size": meta.size,
             "etag": meta.etag,
@@ -59,7 +59,7 @@ async fn object(head: &ObjectHead, place: &Place, output: &mut Output) -> Result
             "path": path,
         }));
     }
-    field(output, "key", Some(meta.key.as_str()))?;
+    field(output, "key", Some(place.told(meta.key.as_str())))?;
     field(output, "uri", uri.as_deref())?;
     field(output, "size", Some(&meta.size.to_string()))?;
     field(output, "modified", Some(&modified))?;
