@@ -41,20 +41,31 @@ impl WorkingCopy {
             return Ok(Commit::LeaseLost);
         }
         let mut unknown = None;
+        match (self.attempts(&looked, &mut unknown).await, unknown) {
+            (Err(error), Some(unknown)) => Err(still_unknown(unknown, error)),
+            (done, _) => done,
+        }
+    }
+
+    /// Sends the file until it is known what became of it. `unknown` is the first attempt whose outcome is not known: it may
+    /// have changed the object, or change it yet, whatever the later ones say of themselves.
+    async fn attempts(&mut self, looked: &Looked, unknown: &mut Option<Error>) -> Result<Commit> {
+        let mut last = None;
         for _ in 0..ATTEMPTS {
-            match self.attempt(&looked).await {
+            match self.attempt(looked).await {
                 Ok(put) => return self.committed(put, looked).await,
-                Err(error) if is_unsettled(error.kind()) => match self.settle().await? {
-                    Settled::Ours(put) if self.base_is(&looked.content) => return self.committed(put, looked).await,
-                    // An earlier session's write has landed: this one goes over it.
-                    Settled::Ours(_) => {}
-                    Settled::Theirs(theirs) => return Ok(Commit::Conflict { theirs }),
-                    Settled::Base => unknown = Some(error),
-                },
+                Err(error) if error.kind() == ErrorKind::OutcomeUnknown => drop(unknown.get_or_insert(error)),
+                Err(error) if is_unsettled(error.kind()) => last = Some(error),
                 Err(error) => return Err(error),
             }
+            match self.settle().await? {
+                Settled::Ours(put) if self.base_is(&looked.content) => return self.committed(put, looked).await,
+                Settled::Theirs(theirs) => return Ok(Commit::Conflict { theirs }),
+                // An earlier session's write has landed, and this one goes over it; or nothing has.
+                Settled::Ours(_) | Settled::Base => {}
+            }
         }
-        Err(unknown.unwrap_or_else(|| {
+        Err(last.unwrap_or_else(|| {
             Error::new(ErrorKind::Conflict, "the object changed again and again").with_help("commit again")
         }))
     }
@@ -109,10 +120,12 @@ impl WorkingCopy {
         }
     }
 
-    async fn committed(&mut self, put: PutResult, looked: Looked) -> Result<Commit> {
-        let base = Version { etag: put.etag.clone(), content: Some(looked.content) };
-        self.rebase(base, Some(looked.seen)).await?;
-        Ok(Commit::Committed(put))
+    async fn committed(&mut self, put: PutResult, looked: &Looked) -> Result<Commit> {
+        let base = Version { etag: put.etag.clone(), content: Some(looked.content.clone()) };
+        match self.rebase(base, Some(looked.seen.clone())).await {
+            Ok(()) => Ok(Commit::Committed(put)),
+            Err(error) => Err(unrecorded(error)),
+        }
     }
 
     fn base_is(&self, content: &Content) -> bool {
@@ -152,6 +165,19 @@ impl WorkingCopy {
 fn is_unsettled(kind: ErrorKind) -> bool {
     use ErrorKind as Kind;
     matches!(kind, Kind::PreconditionFailed | Kind::AlreadyExists | Kind::OutcomeUnknown | Kind::Conflict)
+}
+
+/// The error of a commit one of whose attempts may have changed the object, and of which no more can be found out.
+fn still_unknown(unknown: Error, later: Error) -> Error {
+    let message = format!("{}; what became of it could not be found out: {later}", unknown.message());
+    unknown.with_message(message).with_source(later).with_help("commit again, which is safe and settles it")
+}
+
+/// The error of a commit that has happened, and that the next one has to settle.
+fn unrecorded(error: Error) -> Error {
+    Error::new(ErrorKind::OutcomeUnknown, format!("the object was written, and that could not be recorded: {error}"))
+        .with_source(error)
+        .with_help("commit again, which is safe and settles it")
 }
 
 /// The file as a stream that fails at its end, before anything is visible, where it is not the content that was looked at.

@@ -48,8 +48,8 @@ use state::{Lock, Place, Record};
 /// - The object is the old one or the new one, whole, at every moment; so is the file while it is pulled.
 /// - A crash loses nothing that was committed, and no change of the file. What is under way is recorded beside the file
 ///   before it is done, and settled by the next [`WorkingCopy::open`], which goes on with a file that has changes.
-/// - A lost answer is settled by reading the object back, never by a guess. It ends as `OutcomeUnknown` only where the
-///   service cannot be asked either; calling `commit` again is safe then.
+/// - A lost answer is settled by reading the object back, never by a guess. Where that fails too the commit
+///   is `OutcomeUnknown`, whatever failed last; calling `commit` again is safe then.
 /// - The bytes that are committed are those of one state of the file: one that is written to while it is read is
 ///   `ObjectChanged`, and nothing is stored.
 /// - Memory is bounded whatever the size of the file.

@@ -7,4 +7,5 @@ mod kills;
 mod native;
 mod support;
 mod tenant;
+mod unknown;
 mod working_copy;
