@@ -15,6 +15,9 @@ use super::change::now;
 /// The most that a lease's object is read to.
 const RECORD: u64 = 64 * 1024;
 
+/// How often a renewal is written that meets an earlier one of its own.
+const ATTEMPTS: usize = 3;
+
 /// The right to work on something for a while, kept as an object of its own.
 ///
 /// Taking, renewing and giving back are conditional writes on the object's etag, so that of many who want a lease one has
@@ -99,24 +102,57 @@ impl Lease {
         }
     }
 
-    /// Holds it for its whole duration from now on. False where it is somebody else's now. One request.
+    /// Holds it for its whole duration from now on. False where it is somebody else's now, or what is there is no lease. One
+    /// request; two more where an earlier renewal was carried out and its answer lost.
     pub async fn renew(&mut self) -> Result<bool> {
-        self.write(PutOptions::new().if_match(self.etag.clone())).await
+        for _ in 0..ATTEMPTS {
+            if self.write(PutOptions::new().if_match(self.etag.clone())).await? {
+                return Ok(true);
+            }
+            if !self.is_ours().await? {
+                return Ok(false);
+            }
+        }
+        Err(Error::new(ErrorKind::Conflict, "the lease changes each time it is renewed").with_help("renew it again"))
     }
 
-    /// Gives it back; Ok where it is somebody else's by now. One request.
+    /// Gives it back; Ok where it is somebody else's by now. One request; two more where a renewal was carried out and its
+    /// answer lost.
     pub async fn release(mut self) -> Result<()> {
-        let released = match self.storage.capabilities().delete_if_match {
-            Support::No => Err(Error::unsupported("no delete with if-match")),
-            _ => self.storage.delete_with(&self.key, DeleteOptions::new().if_match(self.etag.clone())).await,
-        };
-        match released {
+        match self.remove().await {
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed && self.is_ours().await? => {
+                match self.remove().await {
+                    Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
+                    removed => removed,
+                }
+            }
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(()),
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 self.duration = Duration::ZERO;
                 self.renew().await.map(|_| ())
             }
             released => released,
+        }
+    }
+
+    async fn remove(&self) -> Result<()> {
+        match self.storage.capabilities().delete_if_match {
+            Support::No => Err(Error::unsupported("no delete with if-match")),
+            _ => self.storage.delete_with(&self.key, DeleteOptions::new().if_match(self.etag.clone())).await,
+        }
+    }
+
+    /// Whether what is there is what was written from here, by a renewal whose answer was lost or not waited for. The next
+    /// write goes over it then.
+    async fn is_ours(&mut self) -> Result<bool> {
+        match self.read().await {
+            Ok(Some((holder, etag))) if holder.id == self.id => {
+                self.etag = etag;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Corrupted => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -142,8 +178,8 @@ impl Lease {
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed) => {
                 return Ok(false);
             }
-            Err(error) if error.kind() == ErrorKind::OutcomeUnknown => match self.read().await? {
-                Some((holder, etag)) if holder == record => self.etag = etag,
+            Err(error) if error.kind() == ErrorKind::OutcomeUnknown => match self.read().await {
+                Ok(Some((holder, etag))) if holder == record => self.etag = etag,
                 _ => return Err(error),
             },
             Err(error) => return Err(error),
