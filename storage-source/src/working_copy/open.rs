@@ -16,7 +16,7 @@ impl WorkingCopy {
     ///
     /// Missing directories are made. Fails with `AlreadyExists` where there is a file that is no working copy of this
     /// object, with `Conflict` where the file is worked on already or the lease is held, with `Unsupported` where the
-    /// backend keeps no conditions and nobody vouched.
+    /// backend keeps no conditions and nobody vouched. A lease that was taken is given back where it fails.
     pub async fn open(
         storage: &Storage,
         key: impl IntoKey,
@@ -44,7 +44,14 @@ impl WorkingCopy {
         };
         let storage = storage.clone();
         let mut copy = Self { storage, key, place, record, options, opened: Opened::New, heartbeat, _lock: lock };
-        copy.opened = copy.catch_up().await?;
+        match copy.catch_up().await {
+            Ok(opened) => copy.opened = opened,
+            Err(error) => {
+                // Nobody is to wait for a lease under which nothing is done. Where this fails too, it expires.
+                let _ = copy.close().await;
+                return Err(error);
+            }
+        }
         Ok(copy)
     }
 

@@ -5,6 +5,7 @@ mod defects;
 mod inputs;
 mod kills;
 mod native;
+mod opening;
 mod support;
 mod tenant;
 mod unknown;
