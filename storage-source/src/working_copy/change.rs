@@ -20,8 +20,10 @@ pub(super) const CHUNK: usize = 1024 * 1024;
 /// seconds at worst.
 const TICK: u64 = 2_000_000_000;
 
-/// What SQLite keeps beside a database: these hold changes that the file does not have.
-const JOURNALS: [&str; 2] = ["-wal", "-journal"];
+/// What programs keep beside a database: SQLite the first two, DuckDB and Kuzu the last. These hold changes that the file
+/// does not have.
+const JOURNALS: [&str; 3] = ["-wal", SQLITE_JOURNAL, ".wal"];
+const SQLITE_JOURNAL: &str = "-journal";
 
 /// What a file's metadata says of its content. The time of its inode (`ctime`) cannot be set back by a program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,10 +94,26 @@ fn digest(path: &Path) -> io::Result<Content> {
 
 /// The first journal that holds changes.
 pub(super) fn journal(file: &Path) -> Option<PathBuf> {
-    JOURNALS.iter().map(|end| beside(file, end)).find(|path| std::fs::metadata(path).is_ok_and(|found| found.len() > 0))
+    JOURNALS
+        .iter()
+        .map(|end| (beside(file, end), *end))
+        .find(|(path, end)| holds_changes(path, end))
+        .map(|(path, _)| path)
 }
 
-/// Removes what SQLite left beside a file that is to be replaced: taken for the new file's, it would damage that.
+/// With `journal_mode=PERSIST` SQLite ends a transaction by zeroing the journal's header, and keeps the rest.
+fn holds_changes(journal: &Path, end: &str) -> bool {
+    let holds_bytes = std::fs::metadata(journal).is_ok_and(|found| found.len() > 0);
+    holds_bytes && !(end == SQLITE_JOURNAL && first_byte(journal).is_ok_and(|byte| byte == 0))
+}
+
+fn first_byte(path: &Path) -> io::Result<u8> {
+    let mut byte = [0];
+    File::open(path)?.read_exact(&mut byte)?;
+    Ok(byte[0])
+}
+
+/// Removes what programs left beside a file that is to be replaced: taken for the new file's, it would damage that.
 pub(super) fn remove_journals(place: &Place) -> Result<()> {
     for end in JOURNALS.into_iter().chain(["-shm"]) {
         let journal = beside(&place.file, end);

@@ -56,10 +56,12 @@ use state::{Lock, Place, Record};
 ///
 /// A backend without conditions is `Unsupported`, unless the caller vouches for being alone: [`WorkingCopyOptions::exclusive`].
 ///
-/// # SQLite
-/// Changes of a database that is open, or whose program was killed, may lie in `<file>-wal` or `<file>-journal`. While
-/// either holds a byte `commit` answers [`Commit::Busy`] and does nothing. Close all connections first, or run `PRAGMA
-/// wal_checkpoint(TRUNCATE)`; after a crash, opening and closing the database recovers it.
+/// # Journals
+/// Changes of a database that is open, or whose program was killed, may lie beside the file: of SQLite in `<file>-wal` or
+/// `<file>-journal`, of DuckDB and Kuzu in `<file>.wal`. While one of these holds changes `commit` answers [`Commit::Busy`]
+/// and does nothing. Close all connections first, or have the program write its log into the file (`PRAGMA
+/// wal_checkpoint(TRUNCATE)`, `CHECKPOINT`); after a crash, opening and closing the database recovers it. A journal whose
+/// transaction has ended, with `journal_mode=PERSIST`, holds none.
 ///
 /// # Beside the file
 /// For the file `dir/name`: `dir/.name.working` records what was pulled, `dir/.name.pull` is a download under way,
@@ -163,7 +165,7 @@ pub enum Commit {
         /// What is there now; `None` where nothing is.
         theirs: Option<ObjectMeta>,
     },
-    /// A program still has changes beside the file, in a journal or write-ahead log of SQLite. Nothing was written.
+    /// A program still has changes beside the file, in a journal or write-ahead log. Nothing was written.
     Busy {
         /// The journal.
         journal: PathBuf,

@@ -1,4 +1,4 @@
-//! Opening a working copy: what a failure leaves, and what a program may do meanwhile.
+//! Opening a working copy: what a failure leaves, what lies beside the file, and what a program may do meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use s3_test_server::Fault;
 use storage_core::ErrorKind;
-use storage_source::{WorkingCopy, WorkingCopyOptions};
+use storage_source::{Commit, Opened, WorkingCopy, WorkingCopyOptions};
 
-use crate::support::s3;
+use crate::support::{roots, s3};
 
 const KEY: &str = "graph.db";
 
@@ -28,4 +28,35 @@ async fn a_failed_open_gives_its_lease_back() {
     fault.remove();
     assert!(!root.storage.exists(format!("{KEY}.lease")).await.unwrap());
     open("two").await.unwrap().close().await.unwrap();
+}
+
+/// Proves that a journal whose transaction has ended, as SQLite leaves it with `journal_mode=PERSIST`, holds nothing up, and
+/// that no journal of the old file is left to damage a new one.
+#[tokio::test]
+async fn a_journal_that_has_ended_is_none_and_goes_with_its_file() {
+    for root in roots().await {
+        root.storage.put(KEY, "one").await.unwrap();
+        let machine = tempfile::tempdir().unwrap();
+        let file = machine.path().join("graph.db");
+        let open = async || WorkingCopy::open(&root.storage, KEY, &file, WorkingCopyOptions::new()).await.unwrap();
+        let journals = ["-journal", "-wal", ".wal"].map(|end| machine.path().join(format!("graph.db{end}")));
+        let leave = || {
+            std::fs::write(&journals[0], [&[0; 28][..], &[7; 4096]].concat()).unwrap();
+            journals[1..].iter().for_each(|journal| std::fs::write(journal, "").unwrap());
+        };
+        let mut copy = open().await;
+        std::fs::write(&file, "two").unwrap();
+        leave();
+        assert!(matches!(copy.commit().await.unwrap(), Commit::Committed(_)), "{}", root.name);
+        drop(copy);
+        root.storage.put(KEY, "three").await.unwrap();
+        let mut copy = open().await;
+        assert_eq!(copy.opened(), Opened::Pulled, "{}", root.name);
+        assert!(journals.iter().all(|journal| !journal.exists()), "{}", root.name);
+        leave();
+        std::fs::write(&journals[2], "half a transaction").unwrap();
+        assert!(matches!(copy.commit().await.unwrap(), Commit::Busy { .. }), "{}", root.name);
+        copy.discard().await.unwrap();
+        assert!(journals.iter().all(|journal| !journal.exists()), "{}", root.name);
+    }
 }

@@ -220,13 +220,13 @@ async fn starting_programs_keeps_no_lock() {
     assert_eq!(refused, 0, "of 500");
 }
 
-/// Proves that changes which SQLite keeps beside the database are not lost by committing without them.
+/// Proves that changes which a program keeps beside the database are not lost by committing without them.
 #[tokio::test]
 async fn a_journal_with_changes_makes_it_wait() {
     let root = &roots().await[0];
     let machine = Machine::new();
     let mut copy = machine.open(&root.storage).await;
-    for end in ["-wal", "-journal"] {
+    for end in ["-wal", "-journal", ".wal"] {
         write(&copy, end);
         let journal = PathBuf::from(format!("{}{end}", copy.path().display()));
         std::fs::write(&journal, "pages").unwrap();
