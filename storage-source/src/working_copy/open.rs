@@ -6,7 +6,7 @@ use storage_core::{Capabilities, Error, ErrorKind, GetOptions, IntoKey, Result, 
 
 use super::change::{Stat, blocking, journal, look};
 use super::lease::Heartbeat;
-use super::pull::Changes;
+use super::pull::{Changes, Pulled};
 use super::state::{Place, Record};
 use super::{Opened, WorkingCopy, WorkingCopyOptions};
 
@@ -66,11 +66,9 @@ impl WorkingCopy {
             self.settle().await?;
         }
         let exists = self.file_exists()?;
-        if !exists && let Some(journal) = journal(&self.place.file) {
-            let message = format!("{} is there, and the database it belongs to is not", journal.display());
-            return Err(Error::new(ErrorKind::Conflict, message).with_help("restore the database, or remove it"));
-        }
-        if exists && self.changed().await? {
+        if !exists {
+            self.no_journal_alone()?;
+        } else if self.changed().await? {
             return Ok(Opened::Uncommitted);
         }
         let mut read = GetOptions::new();
@@ -79,8 +77,11 @@ impl WorkingCopy {
         }
         match self.storage.get(&self.key, read).await {
             Ok(result) => {
-                self.pull(result, Changes::None).await?;
-                Ok(Opened::Pulled)
+                // The download takes its time, and a program may have used it.
+                match self.pull(result, Changes::None { exists }).await? {
+                    Pulled::Replaced => Ok(Opened::Pulled),
+                    Pulled::Overtaken => Ok(Opened::Uncommitted),
+                }
             }
             Err(error) if error.kind() == ErrorKind::NotModified => Ok(Opened::Current),
             Err(error) if error.is_not_found() && exists => Ok(Opened::Deleted),
@@ -90,6 +91,15 @@ impl WorkingCopy {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Fails where a journal is all that is left of a database.
+    pub(super) fn no_journal_alone(&self) -> Result<()> {
+        let Some(journal) = journal(&self.place.file) else {
+            return Ok(());
+        };
+        let message = format!("{} is there, and the database it belongs to is not", journal.display());
+        Err(Error::new(ErrorKind::Conflict, message).with_help("restore the database, or remove it"))
     }
 
     pub(super) fn file_exists(&self) -> Result<bool> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use s3_test_server::Fault;
+use s3_test_server::{Fault, FaultAction};
 use storage_core::ErrorKind;
 use storage_source::{Commit, Opened, WorkingCopy, WorkingCopyOptions};
 
@@ -58,5 +58,38 @@ async fn a_journal_that_has_ended_is_none_and_goes_with_its_file() {
         assert!(matches!(copy.commit().await.unwrap(), Commit::Busy { .. }), "{}", root.name);
         copy.discard().await.unwrap();
         assert!(journals.iter().all(|journal| !journal.exists()), "{}", root.name);
+    }
+}
+
+/// Proves that what a program writes while the object is downloaded is kept: over the file of an earlier session, beside it
+/// in a log, and where there was no file yet.
+#[tokio::test]
+async fn what_is_written_while_the_object_comes_is_not_pulled_over() {
+    for (earlier, name) in [(true, "graph.db"), (true, "graph.db-wal"), (false, "graph.db")] {
+        let root = s3().await;
+        let server = root.server.as_ref().unwrap();
+        let machine = tempfile::tempdir().unwrap();
+        let file = machine.path().join("graph.db");
+        let open = async || WorkingCopy::open(&root.storage, KEY, &file, WorkingCopyOptions::new()).await.unwrap();
+        if earlier {
+            root.storage.put(KEY, "one").await.unwrap();
+            drop(open().await);
+        }
+        root.storage.put(KEY, "theirs").await.unwrap();
+        let delay = server.inject(Fault::new(FaultAction::Delay(Duration::from_millis(500))).on("GetObject"));
+        let write = async {
+            while delay.hits() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            std::fs::write(machine.path().join(name), "mine").unwrap();
+        };
+        let (mut copy, ()) = tokio::join!(open(), write);
+        let case = format!("{earlier}, {name}");
+        assert_eq!(copy.opened(), Opened::Uncommitted, "{case}");
+        assert_eq!(std::fs::read_to_string(machine.path().join(name)).unwrap(), "mine", "{case}");
+        assert!(!machine.path().join(".graph.db.pull").exists(), "{case}");
+        let outcome = copy.commit().await.unwrap();
+        assert!(matches!(outcome, Commit::Conflict { .. } | Commit::Busy { .. }), "{case}: {outcome:?}");
+        assert_eq!(root.storage.text(KEY).await.unwrap(), "theirs", "{case}");
     }
 }
