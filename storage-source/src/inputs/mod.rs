@@ -44,7 +44,9 @@ pub enum Reading {
 ///
 /// 1. a path that exists is a path;
 /// 2. `scheme://…` is a location; an unknown scheme is `InvalidInput` with the known ones;
-/// 3. what has no white space, and holds a `/` or ends in an extension, is a path that is missing: `NotFound`;
+/// 3. what has no white space, and holds a `/` or ends in an extension, is a path that is missing: `NotFound`; so is one line
+///    that begins with `/`, `./`, `../`, `~/` or a drive and ends in an extension or a `/`, whatever spaces it has; with
+///    white space around it, either is `InvalidInput`;
 /// 4. all else is text.
 ///
 /// Whether a text may be a path at all, and which paths and locations may be read, is the [`InputPolicy`]'s to say. It

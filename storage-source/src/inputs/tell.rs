@@ -38,12 +38,16 @@ async fn by_form(registry: &Registry, policy: &InputPolicy, text: &str) -> Resul
         return Err(Error::invalid_input(format!("there is white space before the location {trimmed:?}"))
             .with_help("remove it, or if it is meant as text, say so"));
     }
-    let path_like = looks_like_path(text);
+    let path_like = looks_like_path(text.trim());
     if !path_like && !policy.has_paths() {
         return Ok(Input::Text(text.to_owned()));
     }
     match existing(policy, text).await {
         Ok(Some(path)) => Ok(Input::Path(path)),
+        Ok(None) if path_like && text.trim() != text => {
+            Err(Error::invalid_input(format!("there is white space around the path {text:?}"))
+                .with_help("remove it, or if it is meant as text, say so"))
+        }
         Ok(None) if path_like => Err(missing(text)),
         Err(error) if path_like || error.kind() != ErrorKind::PermissionDenied => Err(error),
         _ => Ok(Input::Text(text.to_owned())),
@@ -79,8 +83,24 @@ pub(super) fn missing(text: &str) -> Error {
         .with_help("if it is meant as text, say so")
 }
 
+/// Whether a text without white space around it has the form of a path. One that has spaces inside must begin like a path and
+/// end like a file or a directory, so that prose stays text.
 fn looks_like_path(text: &str) -> bool {
-    !text.contains(char::is_whitespace) && (text.contains('/') || has_extension(text))
+    match text.contains(char::is_whitespace) {
+        false => text.contains('/') || has_extension(text),
+        true => !text.contains(['\n', '\r']) && begins_like_path(text) && ends_like_path(text),
+    }
+}
+
+/// Whether a text begins as only paths do: at a root, here, above, at home or at a drive.
+fn begins_like_path(text: &str) -> bool {
+    let drive = || matches!(text.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
+    ["/", "./", "../", "~/"].iter().any(|start| text.starts_with(start)) || drive()
+}
+
+fn ends_like_path(text: &str) -> bool {
+    let last = text.rsplit(['/', '\\']).next().unwrap_or(text);
+    last.is_empty() || has_extension(last)
 }
 
 /// Whether a text ends like a file name: up to eight letters and digits after a dot, a letter among them, and something
@@ -101,8 +121,21 @@ mod tests {
 
     #[test]
     fn only_what_has_the_form_of_a_path_is_one() {
-        for path in ["a/b", "report.pdf", "x.7z", "../x", "/", "a.tar.gz", "notes.TXT"] {
+        for path in ["a/b", "report.pdf", "x.7z", "../x", "/", "a.tar.gz", "notes.TXT", "/My Docs/a b.pdf", "~/a b/"] {
             assert!(looks_like_path(path), "{path}");
+        }
+        for path in ["./a b.txt", "../a b/c.md", r"C:\My Docs\a b.pdf", "d:/a b.pdf"] {
+            assert!(looks_like_path(path), "{path}");
+        }
+        for text in [
+            "/ is the root. Look there",
+            "/ or ~/x, no dot",
+            "./a b\nc.txt",
+            "it is in /a/b.txt",
+            "~ is home.",
+            "buy a/b c.txt",
+        ] {
+            assert!(!looks_like_path(text), "{text}");
         }
         for text in
             ["note", "buy milk and a/b", "3.14", "Yes.", "...", ".env", "Hello. World", "a\tb.txt", "x.sentences"]

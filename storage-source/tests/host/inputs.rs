@@ -50,7 +50,8 @@ async fn a_known_scheme_is_a_location_and_an_unknown_one_an_error_with_the_known
 
 #[tokio::test]
 async fn a_missing_path_is_an_error_and_never_text() {
-    for path in ["missing/file", "report.pdf", "./x"] {
+    for path in ["missing/file", "report.pdf", "./x", "/missing/My Report.pdf", "~/missing here/a.txt", r"C:/a b/c.md"]
+    {
         let error = resolve(path, Reading::ByForm).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{path}: {error}");
         assert!(error.message().contains(path), "{error}");
@@ -61,7 +62,7 @@ async fn a_missing_path_is_an_error_and_never_text() {
 #[tokio::test]
 async fn all_else_is_text_and_what_is_forced_to_be() {
     let long = "word ".repeat(2000);
-    for text in ["a note", "see a/b for more", "word", &long, "NUL\0inside it"] {
+    for text in ["a note", "see a/b for more", "/ is the root. Look there", "word", &long, "NUL\0inside it"] {
         assert_eq!(resolve(text, Reading::ByForm).await.unwrap(), Input::Text(text.to_owned()));
     }
     for text in ["report.pdf", "gs://b/x", "/"] {
@@ -77,6 +78,21 @@ async fn one_wrong_input_refuses_all() {
     let error =
         Inputs::new(&registry).with_policy(InputPolicy::open()).resolve_all(&texts, Reading::ByForm).await.unwrap_err();
     assert!(error.message().contains("missing.pdf"), "{error}");
+}
+
+/// Proves that white space around a path does not make text of it, and that a file whose name has it is found.
+#[tokio::test]
+async fn white_space_around_a_path_is_an_error() {
+    for text in ["report.pdf\n", " /missing/x", "\t./a b.txt ", "missing/file\r\n"] {
+        assert_eq!(resolve(text, Reading::ByForm).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{text:?}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("report.pdf ");
+    std::fs::write(&file, "x").unwrap();
+    assert_eq!(resolve(file.to_str().unwrap(), Reading::ByForm).await.unwrap(), Input::Path(file));
+    for text in ["\n", " note ", "first line\n/second/line.txt"] {
+        assert_eq!(resolve(text, Reading::ByForm).await.unwrap(), Input::Text(text.to_owned()));
+    }
 }
 
 /// Proves that white space before a location does not make text of it. At its end it belongs to the name.
@@ -264,7 +280,9 @@ async fn a_closed_policy_reads_nothing() {
     let file = directory.path().join("secret.txt");
     std::fs::write(&file, "secret").unwrap();
     let file = file.to_str().unwrap();
-    for text in [file, &format!("file://{file}"), "secret.txt", "../x", "~/x", "/", "memory://m/a", "s3://b/x"] {
+    let spaced = ["/srv/My Secrets/a.txt", " /etc/passwd", "~/my files/", r"C:\My Docs\a.txt"];
+    let plain = [file, &format!("file://{file}"), "secret.txt", "../x", "~/x", "/", "memory://m/a", "s3://b/x"];
+    for text in plain.into_iter().chain(spaced) {
         assert_eq!(read(InputPolicy::closed(), text).await.unwrap_err().kind(), ErrorKind::PermissionDenied, "{text}");
     }
     for given in [Given::from(Path::new(file)), Given::from(Location::parse("memory://m/a").unwrap())] {
@@ -299,6 +317,7 @@ async fn an_allowed_directory_is_not_left() {
         "in/../out/d.txt",
         "in/deep/../../out/d.txt",
         "",
+        "out/my d.txt",
     ];
     for path in outside {
         for text in [at(path), format!("file://{}", at(path))] {
