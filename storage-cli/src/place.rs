@@ -1,6 +1,7 @@
 //! A place that the user named: a container, and a key or prefix in it.
 
-use storage::{Error, Key, Location, Prefix, Result, Storage};
+use futures::stream::StreamExt as _;
+use storage::{Error, ErrorKind, Key, ListOptions, Location, Prefix, Result, Storage};
 
 /// Where a command reads or writes.
 #[derive(Debug, Clone)]
@@ -80,6 +81,22 @@ impl Place {
         self.storage.location().map(|root| root.join(level.as_str()).to_string())
     }
 
+    /// Whether there is anything under its level. One listing of one name.
+    pub(crate) async fn holds_any(&self) -> Result<bool> {
+        let mut entries = self.storage.list(ListOptions::new().prefix(self.level()?).limit(1)).await?;
+        let any = entries.next().await.transpose()?.is_some();
+        Ok(any || entries.report().is_some_and(|report| report.skipped > 0))
+    }
+
+    /// The error of a place where there is nothing.
+    pub(crate) fn nothing_there(&self) -> Error {
+        let tried = match self.is_level() {
+            true => format!("there is nothing under {}", self.written),
+            false => format!("there is neither an object {} nor anything under it", self.written),
+        };
+        Error::new(ErrorKind::NotFound, tried).with_help("list what there is, or check the name")
+    }
+
     /// What the keys under `other` begin with, seen from this place's level, where `other` lies in it.
     pub(crate) fn inside(&self, other: &Location) -> Option<String> {
         let whole = self.storage.location()?.join(self.level().ok()?.as_str());
@@ -91,7 +108,11 @@ impl Place {
             }
             (Location::Object(whole), Location::Object(other)) => {
                 let same = whole.scheme == other.scheme && whole.container == other.container;
-                other.path.strip_prefix(whole.path.as_str()).filter(|_| same).map(str::to_owned)
+                let mut path = other.path.clone();
+                if !path.is_empty() && !path.ends_with('/') {
+                    path.push('/');
+                }
+                path.strip_prefix(whole.path.as_str()).filter(|_| same).map(str::to_owned)
             }
             _ => None,
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 use storage::{Error, ErrorKind, Key, Location, Result, RootName};
 use storage_source::{
     Candidate, ContentStore, Filter, Input, InputPolicy, Inputs, Matcher, Outcome, Reading, Reason, SourceFile, Stored,
-    Verdict, Walk, WalkItem, WalkReport,
+    Verdict, Walk, WalkItem, WalkItems, WalkReport,
 };
 
 use super::filter::FilterArgs;
@@ -76,9 +76,13 @@ pub(super) async fn run(args: AddArgs, session: &Session, output: &mut Output) -
         kept: 0,
     };
     for (input, text) in inputs.into_iter().zip(&args.inputs) {
-        adding.input(input, text).await?;
+        match adding.input(input, text).await {
+            Ok(()) => {}
+            Err(Failure::Storage(error)) => return adding.end(Some(*error)),
+            Err(unspeakable) => return Err(unspeakable),
+        }
     }
-    adding.end()
+    adding.end(None)
 }
 
 struct Adding<'a> {
@@ -95,30 +99,55 @@ struct Adding<'a> {
 }
 
 impl Adding<'_> {
+    /// Adds what an input stands for. What is wrong with the input is told, and the others go on; an error is one after
+    /// which nothing more can be added.
     async fn input(&mut self, input: Input, text: &str) -> Result<(), Failure> {
         let location = match input {
             Input::Text(text) => {
-                let stored = self.content.add_text(text.as_str()).await?;
-                return self.told(&text, &stored);
+                let stored = self.content.add_text(text.as_str()).await;
+                return self.added(&text, stored);
             }
             Input::Path(path) => Location::File(path),
             Input::Location(location) => location,
         };
-        let place = self.session.located(&location, false, text).await?;
-        if place.is_level() {
-            return self.level(&place).await.map(drop);
+        match self.session.located(&location, false, text).await {
+            Ok(place) => self.place(&place, text).await,
+            Err(error) => {
+                self.wrong(&error);
+                Ok(())
+            }
         }
-        let missing = self.object(&place, text).await?;
-        let found_under = has_room(&place) && self.level(&place).await?;
-        missing.filter(|_| !found_under).map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Adds the object that is named itself, if the filter takes it; its error, where it is missing.
-    async fn object(&mut self, place: &Place, text: &str) -> Result<Option<Error>, Failure> {
-        let file = match SourceFile::at(&place.storage, place.key()?).await {
+    /// Adds the object of a name, and what is under it.
+    async fn place(&mut self, place: &Place, text: &str) -> Result<(), Failure> {
+        let object = match place.is_level() {
+            true => Ok(false),
+            false => self.object(place, text).await?,
+        };
+        let under = match has_room(place) {
+            true => self.level(place).await?,
+            false => Ok(false),
+        };
+        let found = under.and_then(|under| object.map(|object| under || object));
+        match found {
+            Ok(true) => {}
+            Ok(false) => self.wrong(&place.nothing_there()),
+            Err(error) => self.wrong(&error),
+        }
+        Ok(())
+    }
+
+    /// Adds the object that is named itself, if the filter takes it; whether it is there.
+    async fn object(&mut self, place: &Place, text: &str) -> Result<Result<bool>, Failure> {
+        let key = match place.key() {
+            Ok(key) => key,
+            Err(error) => return Ok(Err(error)),
+        };
+        let file = match SourceFile::at(&place.storage, key).await {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(error)),
-            Err(error) => return Err(error.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Ok(false)),
+            Err(error) => return Ok(Err(error)),
         };
         let verdict = match file.known() {
             Some(meta) => self.matcher.judge(&Candidate::of(file.path().name(), &meta)),
@@ -134,56 +163,101 @@ impl Adding<'_> {
             }
             Verdict::Matched => {
                 self.report.matched += 1;
-                let stored = add_file(&self.content, &file).await?;
-                self.told(text, &stored)?;
+                let stored = add_file(&self.content, &file).await;
+                self.added(text, stored)?;
             }
         }
-        Ok(None)
+        Ok(Ok(true))
     }
 
     /// Adds everything under a level that the filter takes, but for what belongs to the roots themselves; whether there
     /// is anything.
-    async fn level(&mut self, place: &Place) -> Result<bool, Failure> {
-        let mut filter = self.filter.clone();
-        filter.limit = filter.limit.map(|limit| limit.saturating_sub(self.report.matched));
-        let mut walk = Walk::new(&place.storage).prefix(place.level()?).filter(filter);
-        for own in self.own_roots(place)? {
-            walk = walk.without(own);
-        }
-        let mut items = walk.items()?;
+    async fn level(&mut self, place: &Place) -> Result<Result<bool>, Failure> {
+        let mut items = match self.walk(place) {
+            Ok(items) => items,
+            Err(error) => return Ok(Err(error)),
+        };
         let content = self.content.clone();
         let mut done = add_all(&content, items.by_ref()).boxed_local();
-        while let Some(added) = done.next().await {
-            match added? {
-                (key, Ok(stored)) => {
+        let (mut walked, mut added) = (Ok(()), Ok(()));
+        while added.is_ok()
+            && let Some(next) = done.next().await
+        {
+            match next {
+                Ok((key, stored)) => {
                     let input = place.uri(&key).unwrap_or_else(|| key.to_string());
-                    self.told(&input, &stored)?;
+                    added = self.added(&input, stored);
                 }
-                (_, Err(error)) if ends_all(&error) => return Err(error.into()),
-                (_, Err(error)) => self.failures.add(&error, self.output.is_json()),
+                Err(error) => walked = Err(error),
             }
         }
         drop(done);
         let report = items.into_report();
         let found = report.scanned + report.pruned_directories > 0;
         self.report.merge(report);
-        Ok(found)
+        added?;
+        Ok(match walked {
+            // A directory that is there may be empty, and a filter may have looked past what there is.
+            Ok(()) if found || place.is_whole() => Ok(true),
+            Ok(()) => place.holds_any().await,
+            Err(error) => Err(error),
+        })
+    }
+
+    fn walk(&self, place: &Place) -> Result<WalkItems> {
+        let mut filter = self.filter.clone();
+        filter.limit = filter.limit.map(|limit| limit.saturating_sub(self.report.matched));
+        let mut walk = Walk::new(&place.storage).prefix(place.level()?).filter(filter);
+        for own in self.own_roots(place)? {
+            walk = walk.without(own);
+        }
+        walk.items()
     }
 
     /// What the keys of the host's own roots begin with, where these lie inside the place.
-    fn own_roots(&self, place: &Place) -> Result<Vec<String>, Failure> {
+    fn own_roots(&self, place: &Place) -> Result<Vec<String>> {
         let mut own = Vec::new();
         for name in RootName::ALL {
             let root = self.session.root(name)?;
             if let Some(prefix) = place.inside(&root.location) {
                 if prefix.is_empty() {
                     let error = storage::Error::invalid_input(format!("{} is the {name} root itself", place.written));
-                    return Err(error.with_help("name what to add from elsewhere, or an object of it").into());
+                    return Err(error.with_help("name what to add from elsewhere, or an object of it"));
                 }
                 own.push(prefix);
             }
         }
         Ok(own)
+    }
+
+    /// Tells what became of one content; fails where the next would only fail like it.
+    fn added(&mut self, input: &str, stored: Result<Stored>) -> Result<(), Failure> {
+        match stored {
+            Ok(stored) => self.told(input, &stored),
+            Err(error) if ends_all(&error) => Err(error.into()),
+            Err(error) => {
+                self.explained(error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells a failure, with where the data root lies if it is the data root's.
+    fn explained(&mut self, error: Error) {
+        if let Failure::Storage(error) = self.session.explain(error.into()) {
+            self.failures.add(&error, self.output.is_json());
+        }
+    }
+
+    /// Tells what is wrong with an input.
+    fn wrong(&mut self, error: &Error) {
+        self.failures.add(error, self.output.is_json());
+        self.not_complete(error);
+    }
+
+    fn not_complete(&mut self, error: &Error) {
+        self.report.error.get_or_insert_with(|| error.to_string());
+        (self.report.outcome, self.report.complete) = (Outcome::Failed, false);
     }
 
     fn told(&mut self, input: &str, stored: &Stored) -> Result<(), Failure> {
@@ -204,8 +278,12 @@ impl Adding<'_> {
         self.output.row(&[Cell::Text(what, 7), Cell::Size(Some(stored.size)), Cell::Text(stored.key.as_str(), 0)])
     }
 
-    fn end(mut self) -> Result<(), Failure> {
+    /// Tells all that was done, whatever ended it.
+    fn end(mut self, ended: Option<Error>) -> Result<(), Failure> {
         let json = self.output.is_json();
+        if let Some(error) = &ended {
+            self.not_complete(error);
+        }
         if json {
             self.output.object(&json!({ "report": self.report }))?;
         } else {
@@ -217,6 +295,9 @@ impl Adding<'_> {
             }
             self.output.flush()?;
             tell_names(&self.report);
+        }
+        if let Some(error) = ended {
+            self.explained(error);
         }
         if let Some(error) = unreadable(&self.report) {
             self.failures.add(&error, json);

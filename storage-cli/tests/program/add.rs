@@ -146,3 +146,18 @@ fn names_that_no_key_expresses_are_told_and_the_rest_is_added() {
     assert!(run.err.contains("left out \"\u{fffd}.md\"") && run.out.contains("1 no key can express it"), "{run:?}");
     assert!(run.out.contains("5 objects written"), "{run:?}");
 }
+
+#[test]
+fn an_input_that_fails_keeps_no_other_from_being_added() {
+    let bench = with_tree();
+    bench.run(&["add", "a note"]).ok();
+    let run = bench.run(&["add", "--json", "memory://nothing/x", "tree/a.md", ".storage/data", "a note"]);
+    let lines = run.json();
+    assert_eq!(added(&lines), ["a.md"]);
+    assert_eq!((run.code, run.err.lines().count(), lines.len()), (Some(1), 2, 3), "two codes, two errors: {run:?}");
+    let report = &lines[2]["report"];
+    assert_eq!((&report["outcome"], &report["complete"]), (&"failed".into(), &false.into()));
+    assert!(report["error"].as_str().unwrap().contains("memory"), "the first: {report}");
+    let run = bench.run(&["add", "memory://nothing/x", "tree/b.txt"]).refused(3, &["memory"]);
+    assert!(run.out.ends_with("1 object written, 0 already there\n"), "{}", run.out);
+}
