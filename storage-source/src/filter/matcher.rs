@@ -28,14 +28,20 @@ pub struct Matcher {
 impl Matcher {
     pub(super) fn compile(filter: &Filter) -> Result<Self> {
         check_ranges(filter)?;
-        let compile = |field, given, glob| Pattern { field, given, glob }.compile(filter.literal_separator);
+        let compile = |field, given: &str, glob: &str| Pattern { field, given, glob }.compile(filter.literal_separator);
         let include = filter.include.iter().map(|given| compile("include", given, given));
         let include: Vec<Glob> = include.collect::<Result<_>>()?;
         let (mut exclude, mut rescue) = (Vec::new(), Vec::new());
         for given in &filter.exclude {
             match given.strip_prefix('!') {
                 Some(glob) => rescue.push(compile("exclude", given, glob)?),
-                None => exclude.push(compile("exclude", given, given)?),
+                None => {
+                    exclude.push(compile("exclude", given, given)?);
+                    // In CocoIndex's documentation an excluded directory takes everything beneath it along.
+                    if filter.literal_separator && given != "**" && !given.ends_with("/**") {
+                        exclude.push(compile("exclude", given, &format!("{given}/**"))?);
+                    }
+                }
             }
         }
         Ok(Self {

@@ -52,7 +52,9 @@ pub struct Filter {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     /// Globs on the relative path, of which none may match, unless one that begins with `!` does: that one rescues,
-    /// wherever it stands. What is rescued must still match an include.
+    /// wherever it stands. What is rescued must still match an include. A directory that matches is left out with
+    /// everything beneath it, unless [`literal_separator`](Self::literal_separator) is off: `**/target` does what
+    /// `**/target/**` does, and a rescue names the files that it takes back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
     /// Ends of the base name behind a dot, of which one must be there: with or without the dot, in any case, with dots
@@ -109,7 +111,7 @@ impl Filter {
         self
     }
 
-    /// Leaves out what matches this glob; with `!` in front it rescues what matches it.
+    /// Leaves out what matches this glob, a directory with everything beneath it; with `!` in front it rescues what matches it.
     #[must_use]
     pub fn exclude(mut self, glob: impl Into<String>) -> Self {
         self.exclude.push(glob.into());

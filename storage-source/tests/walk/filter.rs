@@ -78,6 +78,33 @@ fn excludes_and_rescues_are_independent_of_their_order() {
     }
 }
 
+/// CocoIndex's documents: an excluded directory takes everything beneath it along, but for what is rescued; its engine compares
+/// whole paths.
+#[test]
+fn an_excluded_directory_takes_along_what_is_beneath_it() {
+    let cases = [
+        ("**/.*", ".git/config", false),
+        ("**/.*", "a/.cache/x/y.md", false),
+        ("**/.*", "a/b.md", true),
+        ("**/target", "target/debug/x", false),
+        ("**/target", "a/target/x", false),
+        ("**/target", "a/target2/x", true),
+        ("node_modules", "node_modules/x/y", false),
+        ("node_modules", "a/node_modules/x", true),
+        ("*.{app,d}", "x.app/y", false),
+        ("src/*", "src/a/b", false),
+    ];
+    for (pattern, path, taken) in cases {
+        let filter = Filter::new().exclude(pattern);
+        assert_eq!(takes(&filter, path), taken, "{pattern} on {path}");
+        assert!(takes(&filter.exclude(format!("!{path}")), path), "{pattern}, {path} rescued");
+    }
+    let rescued = Filter::new().exclude("**/target").exclude("!target/keep");
+    assert!(takes(&rescued, "target/keep") && !takes(&rescued, "target/keep/x"), "a rescue takes back what it matches");
+    let engine = Filter::new().exclude("**/target").literal_separator(false);
+    assert!(takes(&engine, "target/x") && !takes(&engine, "target"));
+}
+
 /// In the compatible mode a pattern is what `globset` makes of it with its own options, on every path.
 #[test]
 fn the_compatible_mode_is_globset_s() {
