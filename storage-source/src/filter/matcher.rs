@@ -115,7 +115,9 @@ fn set(field: &'static str, globs: &[Glob]) -> Result<GlobSet> {
 }
 
 fn checked_extension(given: &str) -> Result<String> {
-    let extension = given.strip_prefix('.').unwrap_or(given);
+    // As a list of them is written: "py, js".
+    let trimmed = given.trim();
+    let extension = trimmed.strip_prefix('.').unwrap_or(trimmed);
     let why = if extension.is_empty() {
         "it is empty"
     } else if extension.contains('/') {

@@ -54,6 +54,13 @@ impl Pattern<'_> {
             let help = format!("everything under a directory is {}**", self.glob);
             return Err(self.wrong(self.glob.len() - 1, "no path of an object ends in '/'", help));
         }
+        if let Some((at, segment)) = segments(self.glob).find(|(_, segment)| ["", ".", ".."].contains(segment)) {
+            let reason = match segment {
+                "" => "no path has an empty segment".to_owned(),
+                dots => format!("no relative path has a segment {dots:?}"),
+            };
+            return Err(self.wrong(at, reason, "write the path from the prefix on, with one '/' between its segments"));
+        }
         match classes(self.glob).find_map(|(start, class)| Some(start + class.find(|c: char| !c.is_ascii())?)) {
             Some(at) => Err(self.wrong(
                 at,
@@ -73,7 +80,8 @@ impl Pattern<'_> {
                 let range = format!("{first}-{last}");
                 let reason = format!("the range {range} runs backwards");
                 let help = format!("write {last}-{first}");
-                return self.wrong(self.glob.find(&range).unwrap_or(0), reason, help);
+                let at = classes(self.glob).find_map(|(start, class)| Some(start + class.find(&range)?));
+                return self.wrong(at.unwrap_or(0), reason, help);
             }
             Kind::UnopenedAlternates => {
                 (unbalanced(self.glob), "nothing opens this '}'", "open it with '{', or write \\}")
@@ -96,6 +104,16 @@ impl Pattern<'_> {
         let error = PatternError { field: self.field, pattern: self.given.to_owned(), position, reason: reason.into() };
         Error::invalid_input(error.to_string()).with_help(help.into()).with_source(error)
     }
+}
+
+/// What is between the `/` of a pattern, with where it is.
+fn segments(glob: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    glob.split('/').map(move |segment| {
+        let start = at;
+        at += segment.len() + 1;
+        (start, segment)
+    })
 }
 
 /// What of a pattern is outside of classes, and the classes in it: where each starts, and its text.

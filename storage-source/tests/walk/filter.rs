@@ -134,6 +134,7 @@ fn extensions_are_ends_of_the_base_name() {
     }
     assert_eq!(verdict(&filter, &Candidate::new("a")), Verdict::LeftOut(Reason::WrongExtension));
     assert!(takes(&Filter::new(), "a"), "no extensions are all of them");
+    assert!(takes(&Filter::new().extension("py").extension(" js"), "a.js"), "as --ext 'py, js' has it");
 }
 
 /// Sizes drop what is strictly beyond; times are a half-open range; what is not known leaves nothing out.
@@ -189,6 +190,12 @@ fn errors_point_into_the_pattern() {
         ("", 1, "empty"),
         ("a/[bé]", 5, "several"),
         ("!a", 1, "rescues"),
+        ("./a", 1, "segment \".\""),
+        ("a/../b", 3, "segment \"..\""),
+        ("é/.", 3, "segment \".\""),
+        ("..", 1, "segment \"..\""),
+        ("a//b", 3, "empty segment"),
+        ("z-a/[z-a]", 6, "backwards"),
     ];
     for (pattern, position, what) in cases {
         let error = Filter::new().include(pattern).compile().unwrap_err();
