@@ -92,8 +92,9 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Keys and common prefixes come in ascending order of their bytes. Those of a root count from the root, those \
-                  of a location from the location.\nJSON: key, uri, size, etag, last_modified; for a common prefix: prefix, uri; for a name that \
-                        no key can express: skipped, reason."
+                  of a location from the location.\n\
+                  JSON: key, uri, size, etag, last_modified; for a common prefix: prefix, uri; for a name that no key can \
+                  express: skipped, reason."
 )]
 pub(crate) struct ListArgs {
     /// What to list
