@@ -74,7 +74,7 @@ pub enum Reason {
     NotExpressible,
     /// This user may not read it: a directory with whatever is under it, or a file.
     Unreadable,
-    /// An exclude matches its path, and no rescue does.
+    /// An exclude matches its path, and no rescue does; it need not be readable, nor be an object.
     ExcludedByPattern,
     /// No include matches its path.
     NotIncluded,

@@ -7,7 +7,7 @@ use storage_core::{Error, Result};
 
 use super::pattern::Pattern;
 use super::{Candidate, Filter, Reason, Verdict};
-use crate::prune::Pruning;
+use crate::prune::{Descent, Pruning};
 
 /// A filter, compiled: one answer for what a listing shows, for what a walk meets, for a single key and for an event.
 /// Cloning is cheap enough to hand it around.
@@ -63,6 +63,15 @@ impl Matcher {
     /// Says whether a candidate is taken, and if not, why. The limit is the walk's business and not asked here.
     pub fn judge(&self, candidate: &Candidate<'_>) -> Verdict {
         self.reason(candidate).map_or(Verdict::Matched, Verdict::LeftOut)
+    }
+
+    /// Whether the patterns leave out a name that a listing skipped, so that nobody misses it: of a directory that cannot be
+    /// read only where they take nothing beneath it.
+    pub(crate) fn excludes_skipped(&self, name: &str, unreadable: bool) -> bool {
+        let takes_none_beneath = name.ends_with('/') && self.pruning.descent(name) == Descent::Pruned;
+        let path = name.trim_end_matches('/');
+        let excludes = || self.exclude.is_match(path) && !self.rescue.is_match(path);
+        takes_none_beneath || (!(unreadable && name.ends_with('/')) && excludes())
     }
 
     fn reason(&self, candidate: &Candidate<'_>) -> Option<Reason> {

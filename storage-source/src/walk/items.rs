@@ -102,7 +102,11 @@ impl Stream for WalkItems {
                     Ok(None)
                 }
                 Some(Met::Skipped(skipped)) => {
-                    this.report.skip(skipped, this.prefix.as_str());
+                    let name = skipped.name.strip_prefix(this.prefix.as_str()).unwrap_or(&skipped.name);
+                    match this.matcher.excludes_skipped(name, skipped.is_unreadable()) {
+                        true => this.report.leave_out(Reason::ExcludedByPattern),
+                        false => this.report.skip(skipped, this.prefix.as_str()),
+                    }
                     Ok(None)
                 }
                 Some(Met::Failed(error)) => Err(error),
