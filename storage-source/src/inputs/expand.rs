@@ -50,8 +50,8 @@ impl Items {
         Self { stream, skipped }
     }
 
-    /// How many names were met so far that no key can express (rule L12), and the first thousand of them. They are not
-    /// among the items.
+    /// How many names were met so far that no key can express (rule L12) or this user may not read
+    /// ([`Skipped::is_unreadable`]), and the first thousand of them. They are not among the items.
     pub fn skipped(&self) -> (u64, Vec<Skipped>) {
         let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
         (skipped.count, skipped.names.clone())
@@ -158,7 +158,7 @@ impl Expander {
         }
         // Under a name that is as long as a key may be there is nothing, and nothing that could be asked.
         let entries = if level.len() < storage.max_key_len() {
-            let mut options = ListOptions::new().prefix(Prefix::new(level.as_str())?);
+            let mut options = ListOptions::new().prefix(Prefix::new(level.as_str())?).past_unreadable();
             options.delimited = self.one_level;
             Some(storage.list(options).await?)
         } else {

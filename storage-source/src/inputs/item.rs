@@ -4,10 +4,11 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use storage_core::{ETag, Error, Key, ObjectMeta, Result, Storage};
+use storage_core::{ETag, Error, Key, ObjectMeta, Prefix, Result, Storage};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::content::READ_CHUNK;
+use crate::file::SourceFile;
 
 /// One thing to take in: an object, a text, bytes, a reader; and where it came from.
 pub struct Item {
@@ -89,6 +90,17 @@ impl Item {
             Content::Object { storage, meta } => Some((storage, meta)),
             _ => None,
         }
+    }
+
+    /// The object as a file, which knows what the head or the listing told: neither its size nor its fingerprint costs a
+    /// request. `None` for what was given in memory or as a reader.
+    pub fn file(&self) -> Option<SourceFile> {
+        let Place::Object { path, .. } = &self.origin.place else {
+            return None;
+        };
+        let (storage, meta) = self.stored()?;
+        let above = meta.key.as_str().strip_suffix(path.as_str())?;
+        Some(SourceFile::listed(storage.clone(), Prefix::new(above).ok()?, meta.clone()))
     }
 
     /// The size in bytes, as the listing told it; a reader's is not known.

@@ -188,6 +188,26 @@ async fn a_name_is_the_object_and_what_is_under_it_and_no_neighbour() {
     }
 }
 
+/// Proves that an object among the items is a file as a walk has it, which asks nothing for what is known.
+#[tokio::test]
+async fn an_item_is_a_file_that_knows_what_was_told() {
+    let places = places().await;
+    let inputs = Inputs::new(&places.registry).with_policy(InputPolicy::open()).open_options(places.options.clone());
+    for root in &places.roots {
+        let items: Vec<_> = inputs.resolve([format!("{root}docs")]).try_collect().await.unwrap();
+        places.server.reset_counts();
+        let mut seen = Vec::new();
+        for item in &items {
+            let file = item.file().unwrap();
+            assert_eq!(Some(file.size().await.unwrap()), item.size(), "{root}");
+            file.fingerprint().await.unwrap();
+            seen.push(file.path().as_str().to_owned());
+        }
+        assert_eq!((seen, places.server.counts().total()), (from(&items), 0), "{root}");
+    }
+    assert!(read(InputPolicy::closed(), "a note").await.unwrap()[0].file().is_none());
+}
+
 /// Proves that what is missing is an error of its input alone, which says what was tried.
 #[tokio::test]
 async fn a_missing_thing_says_what_was_tried_and_the_others_arrive() {

@@ -11,10 +11,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use futures::stream::StreamExt as _;
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
-use storage_core::Storage;
-use storage_local::{Local, LocalOptions};
-use storage_source::{Filter, Outcome, Reason, WalkReport};
+use storage_core::{Registry, Storage};
+use storage_local::{Local, LocalDriver, LocalOptions};
+use storage_source::{Filter, InputPolicy, Inputs, Outcome, Reason, WalkReport};
 
 use crate::support::{paths, walked};
 
@@ -119,6 +120,7 @@ async fn walker_without_rights() {
         assert_eq!(report.scanned, report.matched + report.left_out.values().sum::<u64>());
     }
     everything_odd_is_excluded(&storage).await;
+    inputs_go_past_what_is_unreadable(Path::new(&root)).await;
     println!("walked without rights");
 }
 
@@ -133,6 +135,21 @@ async fn everything_odd_is_excluded(storage: &Storage) {
     // A rescue that may take something beneath it makes a directory that cannot be read one that is missed.
     let (_, report) = walked(storage, "", &filter.exclude("!locked/x.md")).await;
     assert_eq!((report.outcome, names(&report, Reason::Unreadable)), (Outcome::Unreadable, vec!["locked/"]));
+}
+
+/// A directory that cannot be read ends no input: it is counted, and the rest arrives.
+async fn inputs_go_past_what_is_unreadable(root: &Path) {
+    let registry = Registry::new().with(LocalDriver::new()).unwrap();
+    let mut items = Inputs::new(&registry).with_policy(InputPolicy::open()).resolve([root]);
+    let mut arrived = 0;
+    while let Some(item) = items.next().await {
+        item.unwrap();
+        arrived += 1;
+    }
+    let (_, skipped) = items.skipped();
+    let unreadable: Vec<_> =
+        skipped.iter().filter(|name| name.is_unreadable()).map(|name| name.name.as_str()).collect();
+    assert_eq!((arrived, unreadable), (6, vec!["locked/", "names/", "skip/locked/"]));
 }
 
 /// A tree with loops of links, locked directories, names that are no text, a FIFO, a socket and a device is walked to its end, and
