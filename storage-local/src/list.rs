@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use storage_core::{Entry, ListOptions, Lister, Page, Result, past_level};
+use storage_core::{ListOptions, Lister, Page, Result};
 
 use crate::blocking;
 use crate::root::Root;
@@ -54,11 +54,7 @@ impl Lister for LocalLister {
             return Ok(None);
         };
         let (walk, page) = blocking::read(move || walk.page().map(|page| (walk, page))).await?;
-        self.next = match (&page.resume, page.entries.last()) {
-            (Some(_), Some(Entry::Object(last))) => Some(Bound::Excluded(last.key.as_str().to_owned())),
-            (Some(_), Some(Entry::Prefix(last))) => Some(Bound::Included(past_level(last.as_str()))),
-            _ => None,
-        };
+        self.next = walk.next();
         self.walk = Some(walk);
         Ok(Some(page))
     }

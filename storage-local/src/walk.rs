@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Stat, statat};
 use rustix::io::Errno;
-use storage_core::{Entry, ErrorKind, Key, ListOptions, Page, Prefix, Result, Skipped, Token};
+use storage_core::{Entry, ErrorKind, Key, ListOptions, Page, Prefix, Result, Skipped, Token, past_level};
 
 use crate::errors::{doing, failed};
 use crate::level::{Item, Kind, Level, open_level};
@@ -17,6 +17,9 @@ use crate::stat::{self, Inode, is_file};
 
 /// The entries of a page when nobody says otherwise.
 const PAGE_SIZE: usize = 1000;
+
+/// So many skipped names end a page as well, so that a directory of nothing else is not held whole.
+const MOST_SKIPPED: usize = 1000;
 
 /// A walk under way.
 pub(crate) struct Walk {
@@ -30,6 +33,7 @@ pub(crate) struct Walk {
     /// It looks ahead for another walk.
     ahead: bool,
     skipped: Vec<Skipped>,
+    next: Option<Bound<String>>,
 }
 
 impl Walk {
@@ -40,7 +44,8 @@ impl Walk {
         let path = level.strip_suffix('/').map(names::path).unwrap_or_default();
         let (level, start, path) = (level.to_owned(), start.to_owned(), path.into_owned());
         let above = above(&root, &path)?;
-        let mut walk = Self { root, query, from, levels: Vec::new(), above, ahead: false, skipped: Vec::new() };
+        let mut walk =
+            Self { root, query, from, levels: Vec::new(), above, ahead: false, skipped: Vec::new(), next: None };
         walk.enter(path, level, &start, false)?;
         Ok(walk)
     }
@@ -49,8 +54,9 @@ impl Walk {
     pub(crate) fn page(&mut self) -> Result<Page> {
         let most = self.query.page_size.unwrap_or(PAGE_SIZE).max(1);
         let mut entries = Vec::new();
-        while entries.len() < most {
+        while entries.len() < most && !self.has_skipped_enough() {
             let Some(level) = self.levels.last_mut() else {
+                self.next = None;
                 return Ok(Page { entries, skipped: std::mem::take(&mut self.skipped), resume: None });
             };
             match level.next(&self.root)? {
@@ -60,8 +66,28 @@ impl Walk {
                 }
             }
         }
-        let resume = entries.last().map(|last: &Entry| Token::seal(&self.query, last.as_str()));
-        Ok(Page { entries, skipped: std::mem::take(&mut self.skipped), resume })
+        let skipped = std::mem::take(&mut self.skipped);
+        let last = match entries.len() < most {
+            true => skipped.last().map(|last| (last.name.as_str(), false)),
+            false => entries.last().map(|last: &Entry| (last.as_str(), matches!(last, Entry::Prefix(_)))),
+        };
+        self.next = last.map(|(last, is_level)| match is_level {
+            true => Bound::Included(past_level(last)),
+            false => Bound::Excluded(last.to_owned()),
+        });
+        let resume = last.map(|(last, _)| Token::seal(&self.query, last));
+        Ok(Page { entries, skipped, resume })
+    }
+
+    /// From where on another walk would go on behind the last page; `None` where that was the last one.
+    pub(crate) fn next(&self) -> Option<Bound<String>> {
+        self.next.clone()
+    }
+
+    /// Whether a page ends with the name that was skipped last. One that is no key is no place to go on from.
+    fn has_skipped_enough(&self) -> bool {
+        let is_key = |last: &Skipped| Key::new(last.name.as_str()).is_ok();
+        !self.ahead && self.skipped.len() >= MOST_SKIPPED && self.skipped.last().is_some_and(is_key)
     }
 
     /// What a name adds to the listing now; a level that is walked adds nothing by itself.
@@ -195,6 +221,7 @@ impl Walk {
             above: self.above.iter().copied().chain(self.levels.iter().map(|level| level.inode)).collect(),
             ahead: true,
             skipped: Vec::new(),
+            next: None,
         };
         walk.enter(path.to_owned(), text.to_owned(), "", any)?;
         let page = walk.page()?;

@@ -215,3 +215,40 @@ async fn a_root_under_a_file_is_one_clear_error() {
         assert!(error.to_string().contains("is a file, or lies under one"), "{error}");
     }
 }
+
+/// Names that no key is are not held all at once either (rules L11, L12): a page ends with so many, the listing goes on
+/// behind them, by itself and by its tokens, and none is missing or told twice.
+#[tokio::test]
+async fn a_directory_of_nothing_but_skipped_names_comes_in_pages() {
+    const LINKS: usize = 2500;
+    for portable in BOTH_PATHS {
+        let directory = tempfile::tempdir().unwrap();
+        for number in 0..LINKS {
+            symlink("nowhere", directory.path().join(format!("link-{number:04}"))).unwrap();
+        }
+        fs::write(directory.path().join("link-1200-and-a-file"), "x").unwrap();
+        fs::write(directory.path().join("z"), "x").unwrap();
+        let storage = open(directory.path(), portable);
+        for delimited in [false, true] {
+            let mut options = ListOptions::new();
+            options.delimited = delimited;
+            let (mut keys, mut skipped) = (Vec::new(), Vec::new());
+            for by_token in [false, true] {
+                let mut pages = storage.pages(options.clone()).await.unwrap();
+                while let Some(page) = pages.next_page().await.unwrap() {
+                    assert!(page.skipped.len() <= 1000, "{}", page.skipped.len());
+                    keys.extend(page.entries.iter().map(|entry| entry.as_str().to_owned()));
+                    skipped.extend(page.skipped.into_iter().map(|skipped| skipped.name));
+                    if by_token && let Some(token) = page.resume {
+                        pages = storage.pages(options.clone().token(token)).await.unwrap();
+                    }
+                }
+                assert_eq!(std::mem::take(&mut keys), ["link-1200-and-a-file", "z"]);
+                let names: Vec<_> = (0..LINKS).map(|number| format!("link-{number:04}")).collect();
+                assert_eq!(std::mem::take(&mut skipped), names);
+            }
+            assert_eq!(storage.list_all("").await.unwrap().len(), 2);
+        }
+        assert_eq!(storage.delete_all().await.unwrap(), 2);
+    }
+}
