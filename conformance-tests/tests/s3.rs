@@ -128,6 +128,28 @@ mod closing {
     );
 }
 
+/// A bucket that keeps versions.
+mod versioned {
+    use super::*;
+    conformance_tests::conformance_of!(
+        S3Harness(Kind::Versioned),
+        keys::k08_special_characters,
+        writes::w01_visible_at_once,
+        writes::w13_results_equal_head,
+        streaming::w04_invisible_before_finish,
+        streaming::w06_dropped_writers_and_sweep,
+        metadata::m01_size_is_what_can_be_read,
+        metadata::m02_etag_is_the_same_everywhere,
+        metadata::m04_last_modified,
+        metadata::m07_get_equals_head,
+        listing_races::l10_entries_carry_metadata,
+        copy::x01_copy_is_independent,
+        copy::x02_onto_itself,
+        histories::s02_histories_agree_with_the_model,
+        safety::s07_tenants,
+    );
+}
+
 /// A URL that carries a password is refused, and the password is not repeated (rule S09).
 #[test]
 fn a_password_in_the_endpoint_is_refused() {

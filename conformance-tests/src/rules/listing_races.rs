@@ -15,7 +15,7 @@ use crate::Harness;
 use crate::context::{NO_DIRECTORY, part_not_asked};
 use crate::rule::rule;
 use crate::spy::Spy;
-use crate::support::{bytes, keys, kind, level};
+use crate::support::{assert_listed, bytes, keys, kind, level};
 
 rule! {
     /// A prefix under which the last object went is invisible, and so is a foreign empty directory. Emptied levels go
@@ -155,7 +155,7 @@ async fn l10_entries_carry_metadata(harness: &dyn Harness) {
     assert_eq!(log.count(Operation::Head) + log.count(Operation::Get), 0, "requests for single keys");
     assert_eq!(listed.len(), 4);
     for meta in listed {
-        assert_eq!(storage.head(&meta.key).await.unwrap().meta, meta, "{}", meta.key);
+        assert_listed(meta.key.as_str(), Some(&meta), &storage.head(&meta.key).await.unwrap().meta);
     }
 }
 

@@ -10,7 +10,7 @@ use storage_core::{
 use crate::Harness;
 use crate::context::{NO_DIRECTORY, part_not_asked, waive, waive_part};
 use crate::rule::rule;
-use crate::support::{bytes, kind, write_streaming};
+use crate::support::{assert_listed, bytes, kind, write_streaming};
 
 /// How far the clock of a medium may stand from ours.
 const CLOCK: Duration = Duration::from_secs(5);
@@ -315,7 +315,7 @@ async fn metadata(storage: &Storage, key: &str) -> ObjectMeta {
         assert_eq!(got, head, "{key}: get and head");
     }
     let listed = storage.list_all(key).await.unwrap().into_iter().find(|meta| meta.key.as_str() == key);
-    assert_eq!(listed.as_ref(), Some(&head.meta), "{key}: list and head");
+    assert_listed(key, listed.as_ref(), &head.meta);
     head.meta
 }
 

@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     DatedByStart,
     /// The server closes every connection after one answer, without saying so.
     Closing,
+    /// Every bucket keeps versions.
+    Versioned,
 }
 
 /// Roots on a server of the process that all rules share, each in a bucket of its own.
@@ -52,14 +54,14 @@ pub(crate) fn server_options(kind: Kind) -> ServerOptions {
     match kind {
         Kind::Ignoring => options.conditions(Conditions::IGNORED),
         Kind::DatedByStart => options.multipart_date(MultipartDate::Initiation),
-        Kind::Plain | Kind::Behind | Kind::VirtualHost | Kind::Closing => options,
+        Kind::Plain | Kind::Behind | Kind::VirtualHost | Kind::Closing | Kind::Versioned => options,
     }
 }
 
 impl S3Harness {
     /// The server of this kind; the first call starts it, on a thread of its own, since it outlives every rule's runtime.
     fn server(&self) -> &'static S3Server {
-        static SERVERS: [OnceLock<S3Server>; 6] = [const { OnceLock::new() }; 6];
+        static SERVERS: [OnceLock<S3Server>; 7] = [const { OnceLock::new() }; 7];
         trace_if_asked();
         SERVERS[self.0 as usize].get_or_init(|| {
             let server = started(server_options(self.0));
@@ -113,7 +115,9 @@ impl Drop for Bucket {
 pub(crate) fn options(kind: Kind, address: &Address) -> S3Options {
     let mut options = address.options();
     match kind {
-        Kind::Plain | Kind::Behind | Kind::Ignoring | Kind::Closing => options.conditions = ConditionPolicy::Probe,
+        Kind::Plain | Kind::Behind | Kind::Ignoring | Kind::Closing | Kind::Versioned => {
+            options.conditions = ConditionPolicy::Probe;
+        }
         // The profile that knows of it.
         Kind::DatedByStart => options.service = Some(storage_s3::Service::Aws),
         Kind::VirtualHost => {
@@ -128,7 +132,10 @@ pub(crate) fn options(kind: Kind, address: &Address) -> S3Options {
 impl Harness for S3Harness {
     async fn fresh(&self) -> Fixture {
         let (server, bucket) = (self.server(), bucket_name());
-        server.create_bucket(&bucket);
+        match self.0 {
+            Kind::Versioned => server.set_versioning(&bucket, true),
+            _ => server.create_bucket(&bucket),
+        }
         let prefix = if self.0 == Kind::Behind { "behind//a//prefix" } else { "" };
         let address = Address::new(server, self.0, &bucket, prefix);
         Fixture::new(self.attach(&address.to_string()).await, address.to_string()).guard(Bucket(server, bucket))
