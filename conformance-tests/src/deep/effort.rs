@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::context;
+use crate::context::{self, part_not_asked};
 
 /// How often and how long a rule tries.
 #[derive(Debug, Clone, Copy)]
@@ -15,21 +15,49 @@ pub(crate) struct Effort {
     pub(crate) seed: u64,
     /// Whether this is a long run.
     pub(crate) long: bool,
-    began: Instant,
 }
 
 impl Effort {
     /// By the seed of the run; short, unless the environment says otherwise.
     pub(crate) fn begin() -> Self {
         let long = std::env::var("STORAGE_TEST_LONG").is_ok_and(|long| long == "1");
-        Self { seed: context::seed(), long, began: Instant::now() }
+        Self { seed: context::seed(), long }
     }
 
-    /// The seeds of the tries: in a short run at most `tries` and those only until `time` is over, in a long one as many
-    /// as a minute takes; one in any case.
-    pub(crate) fn seeds(self, tries: u64, time: Duration) -> impl Iterator<Item = u64> {
-        let (tries, time) = if self.long { (u64::MAX, Duration::from_secs(60)) } else { (tries, time) };
-        let in_time = move |index: &u64| *index == 0 || *index < tries && self.began.elapsed() < time;
-        (0..).take_while(in_time).map(move |index| self.seed.wrapping_add(index))
+    /// The tries, from now on: in a short run at most `most` and those only until `time` is over, in a long one as many
+    /// as a minute takes.
+    pub(crate) fn tries(self, most: u64, time: Duration) -> Tries {
+        let (most, time) = if self.long { (u64::MAX, Duration::from_secs(60)) } else { (most, time) };
+        Tries { seed: self.seed, made: 0, most, time, began: Instant::now() }
+    }
+}
+
+/// Tries under way.
+#[derive(Debug)]
+pub(crate) struct Tries {
+    seed: u64,
+    /// How many were begun.
+    pub(crate) made: u64,
+    most: u64,
+    time: Duration,
+    began: Instant,
+}
+
+impl Tries {
+    /// The seed of the next try; none where there were enough, or where the time is over and less would do.
+    pub(crate) fn next(&mut self, enough: bool) -> Option<u64> {
+        if self.made >= self.most || enough && self.began.elapsed() >= self.time {
+            return None;
+        }
+        self.made += 1;
+        Some(self.seed.wrapping_add(self.made - 1))
+    }
+
+    /// Says how many tries there were where a slow place has had fewer than others, and what came of them.
+    pub(crate) fn report(&self, what: &str) {
+        if self.most != u64::MAX && self.made < self.most {
+            let (made, most) = (self.made, self.most);
+            part_not_asked(&format!("the time was over after {made} of {most} histories, {what}"));
+        }
     }
 }

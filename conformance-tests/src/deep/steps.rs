@@ -52,6 +52,13 @@ pub(crate) struct Listing {
     pub(crate) by_tokens: bool,
 }
 
+impl Step {
+    /// Whether it may make or change an object.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self, Self::Put { .. } | Self::Copy { .. } | Self::Rename { .. } | Self::Finish { .. })
+    }
+}
+
 /// One step.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {

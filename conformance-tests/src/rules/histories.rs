@@ -17,6 +17,9 @@ use crate::rule::rule;
 
 /// How many histories a short run plays at most, and how long it goes on with them.
 const HISTORIES: u64 = 200;
+/// How many it plays however long they take, and how many writes must be among them: short histories prove little.
+const LEAST: u64 = 10;
+const WRITES: usize = 50;
 const TIME: Duration = Duration::from_millis(900);
 
 /// How many shorter histories are tried when one has failed.
@@ -33,7 +36,10 @@ async fn s02_histories_agree_with_the_model(harness: &dyn Harness) {
     let longest = if effort.long { 80 } else { 30 };
     let fixture = harness.fresh().await;
     let root = &fixture.storage;
-    for seed in effort.seeds(HISTORIES, TIME) {
+    // What is found out on the way counts for no history.
+    root.probe().await.unwrap();
+    let (mut tries, mut writes) = (effort.tries(HISTORIES, TIME), 0);
+    while let Some(seed) = tries.next(tries.made >= LEAST && writes >= WRITES) {
         let strategy = histories(&keys(seed, root.max_key_len()), longest, effort.long);
         let tree = strategy.new_tree(&mut runner(seed));
         let mut tree = tree.unwrap_or_else(|reason| panic!("no history can be made: {reason}"));
@@ -41,7 +47,9 @@ async fn s02_histories_agree_with_the_model(harness: &dyn Harness) {
             let found = shrunk(harness, &mut tree).await;
             panic!("the driver differs from the model, which the seed {seed} finds at once:\n{found}");
         }
+        writes += tree.current().iter().filter(|step| step.writes()).count();
     }
+    tries.report(&format!("with {writes} writes"));
 }
 
 /// `proptest` with nothing but the seed to go by.

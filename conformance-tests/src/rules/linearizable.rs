@@ -21,8 +21,9 @@ const EACH: usize = 2;
 const CLIENTS: usize = THREADS * EACH;
 const CALLS: usize = 30;
 
-/// How many histories a short run makes at most, and how long it goes on with them.
+/// How many histories a short run makes at most and at least, and how long it goes on with them.
 const HISTORIES: u64 = 6;
+const LEAST: u64 = 2;
 const TIME: Duration = Duration::from_millis(600);
 
 /// One answer in so many is lost.
@@ -41,13 +42,15 @@ async fn s01_one_key_is_one_register(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     fixture.storage.probe().await.unwrap();
     let service = Losing::new(harness).await;
-    for seed in effort.seeds(HISTORIES, TIME) {
+    let mut tries = effort.tries(HISTORIES, TIME);
+    while let Some(seed) = tries.next(tries.made >= LEAST) {
         let key = format!("threads/{seed}");
         judge(seed, "threads", threads(&fixture.storage, &key, seed, powers(&fixture.storage)));
         if let Some(service) = &service {
             judge(seed, "lost answers", service.history(seed));
         }
     }
+    tries.report(&format!("of {} calls each", CLIENTS * CALLS));
     let workers = Worker::start(harness, &fixture.storage, &fixture.address, 2).await;
     if !workers.is_empty() {
         judge(effort.seed, "processes", processes(workers, &fixture.storage, effort.seed).await);

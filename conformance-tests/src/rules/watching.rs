@@ -253,7 +253,8 @@ async fn v03_following_leads_to_the_listing(harness: &dyn Harness) {
     if !is_watched(root).await {
         return;
     }
-    for seed in Effort::begin().seeds(HISTORIES, TIME) {
+    let mut tries = Effort::begin().tries(HISTORIES, TIME);
+    while let Some(seed) = tries.next(tries.made >= 1) {
         let prefix = format!("seed-{seed}/");
         root.put(format!("{prefix}there"), "x").await.unwrap();
         let capacity = [1, 3, 4096][Random::new(seed).below(3)];
