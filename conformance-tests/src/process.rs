@@ -76,9 +76,7 @@ pub(crate) enum Job<'a> {
     Create(&'a str, &'a str),
     /// Create-only streaming write of a text.
     StreamCreate(&'a str, &'a str),
-    /// Increments a counter so many times by compare-and-swap.
-    Increment(&'a str, u32),
-    /// The same while answers get lost: how many were Ok, and of how many nobody knows.
+    /// Increments a counter so many times by compare-and-swap: how many swaps were Ok, and of how many nobody knows.
     Count(&'a str, u32),
     /// Reads by get, head and list, which must agree: the text.
     Read(&'a str),
@@ -96,7 +94,6 @@ impl Job<'_> {
             Self::Put(key, text) => format!("put {key} {text}\n"),
             Self::Create(key, text) => format!("create {key} {text}\n"),
             Self::StreamCreate(key, text) => format!("stream {key} {text}\n"),
-            Self::Increment(key, times) => format!("increment {key} {times}\n"),
             Self::Count(key, times) => format!("count {key} {times}\n"),
             Self::Read(key) => format!("read {key} .\n"),
             Self::Leave(key) => format!("leave {key} .\n"),
@@ -112,7 +109,6 @@ impl Job<'_> {
             ("put", key, text) => Job::Put(key, text),
             ("create", key, text) => Job::Create(key, text),
             ("stream", key, text) => Job::StreamCreate(key, text),
-            ("increment", key, times) => Job::Increment(key, times.parse().expect("a number")),
             ("count", key, times) => Job::Count(key, times.parse().expect("a number")),
             ("read", key, _) => Job::Read(key),
             ("leave", key, _) => Job::Leave(key),
@@ -134,7 +130,6 @@ impl Job<'_> {
                     .await
                     .map(|_| ok)
             }
-            Self::Increment(key, times) => race::increment(storage, key, times).await.map(|()| ok),
             Self::Count(key, times) => race::tally(storage, key, times).await.map(|tally| tally.to_string()),
             Self::Read(key) => support::read_everywhere(storage, key).await,
             Self::Leave(key) => {

@@ -161,7 +161,7 @@ async fn s10_hermetic(harness: &dyn Harness) {
         }
         if can.put_if_match == Support::Yes {
             worker.ask(&Job::Put("counter", "0")).await;
-            assert_eq!(worker.ask(&Job::Increment("counter", 3)).await, "ok");
+            assert_eq!(worker.ask(&Job::Count("counter", 3)).await, "3/0");
         }
     }
     assert_eq!(caught.load(Ordering::Relaxed), 0, "somebody asked at the place that the environment names");
