@@ -21,6 +21,9 @@ use crate::rule::rule;
 use crate::spy::{Spy, in_pieces};
 use crate::support::{bytes, keys, kind};
 
+/// How long the clock that dates objects may take to show a later time, beyond its precision.
+const CLOCK_TURNS: Duration = Duration::from_secs(30);
+
 /// What is stored with `text`, where attributes are.
 fn options(storage: &Storage, text: &str) -> PutOptions {
     match storage.capabilities().attributes {
@@ -42,10 +45,7 @@ async fn x01_copy_is_independent(harness: &dyn Harness) {
     storage.put_with("source", data.clone(), options(storage, "old")).await.unwrap();
     storage.put_with("target/b", "before", options(storage, "before")).await.unwrap();
     let source = storage.head("source").await.unwrap();
-    let tick = source.meta.last_modified + storage.capabilities().last_modified_precision + Duration::from_millis(20);
-    while SystemTime::now() < tick {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait_until_after(storage, source.meta.last_modified).await;
     for target in ["target/a", "target/b", "source/below", "target"] {
         let result = storage.copy("source", target).await.unwrap();
         let copy = storage.head(target).await.unwrap();
@@ -67,6 +67,21 @@ async fn x01_copy_is_independent(harness: &dyn Harness) {
     storage.delete("source").await.unwrap();
     assert!(storage.bytes("target").await.unwrap() == data, "a deleted source leaves its copy");
     assert!(storage.bytes("source/below").await.unwrap() == data, "and the copy below it");
+}
+
+/// Waits until what is written is dated later than this, by the clock that dates it.
+async fn wait_until_after(storage: &Storage, time: SystemTime) {
+    let patience = storage.capabilities().last_modified_precision + CLOCK_TURNS;
+    let later = async {
+        loop {
+            storage.put("clock", "").await.unwrap();
+            if storage.head("clock").await.unwrap().meta.last_modified > time {
+                return storage.delete("clock").await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(patience, later).await.expect("the clock that dates objects goes on");
 }
 
 rule! {
