@@ -310,7 +310,7 @@ async fn judged_at_finish(storage: &Storage) {
 
 rule! {
     /// A stale etag never matches again, though the content came back, where `etag` is `Unique`; where it is
-    /// `Content`, equal content has an equal etag.
+    /// `Content`, the etag of other content does not match.
     C05, c05_stale_etags_never_match, "Stale etags never match",
     why: "Content that goes from A to B and back to A lets a stale holder overwrite what came after its read."
 }
@@ -319,20 +319,23 @@ async fn c05_stale_etags_never_match(harness: &dyn Harness) {
     let storage = &root.storage;
     let can = storage.probe().await.unwrap();
     if can.etag == ETagKind::Content {
-        waive_part("etag", "etags follow the content, so that an old one comes back with it");
+        waive_part("etag", "etags may follow the content, so that an old one comes back with it");
     }
     let mut seen = Vec::new();
     for round in 0..12 {
         let etag = storage.put("key", "A").await.unwrap().etag;
+        // Under some encryptions even equal content has another etag each time, which no driver can tell.
         if can.etag == ETagKind::Content {
-            assert!(seen.iter().all(|earlier| *earlier == etag), "equal content has an equal etag");
+            let other = storage.put("other", format!("B {round}")).await.unwrap().etag;
+            assert_ne!(other, etag, "other content has another etag");
+            assert_stale(storage, &other).await;
         } else {
             assert!(!seen.contains(&etag), "etag {etag} was given before");
             for earlier in &seen {
                 assert_stale(storage, earlier).await;
             }
+            seen.push(etag);
         }
-        seen.push(etag);
         match round % 4 {
             0 => drop(storage.put("key", "B").await.unwrap()),
             1 => storage.delete("key").await.unwrap(),

@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use futures::stream;
 use storage_core::{
     Attributes, ByteRange, Conditions, CopyOptions, DeleteOptions, ETag, Error, ErrorKind, GetOptions, HeadOptions,
-    Key, ListOptions, Operation, Prefix, PutOptions, Result, Storage, Support, SweepOptions, Token, WatchOptions,
+    Key, ListOptions, ObjectMeta, Operation, Prefix, PutOptions, Result, Storage, Support, SweepOptions, Token,
+    WatchOptions,
 };
 
 use crate::Harness;
@@ -110,8 +111,7 @@ async fn of_missing_objects(storage: &Storage) -> Vec<Scenario> {
 async fn of_conditions(storage: &Storage) -> Vec<Scenario> {
     let capabilities = storage.probe().await.unwrap();
     let stale = || ETag::new("never-given");
-    let etag = storage.head("k").await.unwrap().meta.etag;
-    let future = UNIX_EPOCH + Duration::from_secs(1 << 33);
+    let ObjectMeta { etag, last_modified, .. } = storage.head("k").await.unwrap().meta;
     let failed = ErrorKind::PreconditionFailed;
     let supported =
         |support: Support, due: ErrorKind| if support == Support::No { ErrorKind::Unsupported } else { due };
@@ -134,7 +134,7 @@ async fn of_conditions(storage: &Storage) -> Vec<Scenario> {
             ErrorKind::NotModified,
             Get,
             Some("k"),
-            storage.get("k", GetOptions::new().if_modified_since(future))
+            storage.get("k", GetOptions::new().if_modified_since(last_modified))
         ),
         scenario!(
             "get if-unmodified-since",
