@@ -302,6 +302,8 @@ async fn x06_move_never_loses_both(harness: &dyn Harness) {
     // name by the move that it crosses.
     if can.atomic_rename || can.etag == ETagKind::Unique {
         moves_that_cross(storage).await;
+    } else {
+        waive_part("etag", "moves that cross: by an etag of its content alone a source is not known again");
     }
     if can.atomic_rename {
         readers_see_one_name(storage).await;
