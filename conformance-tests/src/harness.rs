@@ -48,6 +48,12 @@ pub trait Harness: Send + Sync + 'static {
         Ok(())
     }
 
+    /// The size in bytes of what the driver sends at a time of a streaming write, where one that is longer than this goes to
+    /// its service in several requests. Rules on streaming writes then also make one that is longer.
+    fn part_size(&self) -> Option<u64> {
+        None
+    }
+
     /// How a process is started that opens roots of this harness, as [`conformance!`](crate::conformance) sets it; rules
     /// on several processes have nothing to ask where there is none.
     fn worker(&self) -> Option<WorkerCommand> {

@@ -79,6 +79,10 @@ impl<H: Harness> Harness for Hosted<H> {
         self.harness.cramped(shortage).await
     }
 
+    fn part_size(&self) -> Option<u64> {
+        self.harness.part_size()
+    }
+
     fn worker(&self) -> Option<WorkerCommand> {
         Some(self.harness.worker().unwrap_or_else(|| self.worker.clone()))
     }

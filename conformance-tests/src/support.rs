@@ -14,6 +14,8 @@ use storage_core::{
     SweepOptions,
 };
 
+use crate::Harness;
+
 /// So many bytes that look random and are the same for the same seed.
 pub(crate) fn bytes(seed: u64, length: usize) -> Bytes {
     let mut random = Random::new(seed);
@@ -101,6 +103,12 @@ pub(crate) async fn level(storage: &Storage, prefix: &str) -> Vec<String> {
 pub(crate) fn sorted<T: ToString>(texts: impl IntoIterator<Item = T>) -> Vec<String> {
     let set: BTreeSet<String> = texts.into_iter().map(|text| text.to_string()).collect();
     set.into_iter().collect()
+}
+
+/// More than a driver sends of a streaming write at a time, where it sends one in parts; not the same for two seeds.
+pub(crate) fn in_parts(harness: &dyn Harness, seed: u64) -> Option<Bytes> {
+    let size = usize::try_from(harness.part_size()?).unwrap();
+    Some(bytes(seed, size + 1))
 }
 
 /// Writes through a writer, in one piece.

@@ -93,6 +93,10 @@ impl<H: Harness> Harness for SubRoot<H> {
         Ok(self.inner.cramped(shortage).await?.map(below))
     }
 
+    fn part_size(&self) -> Option<u64> {
+        self.inner.part_size()
+    }
+
     async fn finished(&self) {
         let roots = std::mem::take(&mut *self.roots.lock().unwrap_or_else(PoisonError::into_inner));
         for root in roots {
@@ -154,6 +158,10 @@ impl<H: Harness> Harness for Wrapped<H> {
             fixture
         };
         Ok(self.inner.cramped(shortage).await?.map(wrapped))
+    }
+
+    fn part_size(&self) -> Option<u64> {
+        self.inner.part_size()
     }
 
     async fn finished(&self) {

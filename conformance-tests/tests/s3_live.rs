@@ -83,6 +83,10 @@ impl Harness for Live {
     async fn attach(&self, address: &str) -> Storage {
         Storage::new(self.open(address))
     }
+
+    fn part_size(&self) -> Option<u64> {
+        Some(S3Options::new("any").part_size)
+    }
 }
 
 /// Runs a rule, and turns its outcome round where the service is known to break it.

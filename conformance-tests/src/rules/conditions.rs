@@ -13,7 +13,9 @@ use crate::context::{waive, waive_part};
 use crate::process::{Job, Worker};
 use crate::race::{Tally, assert_count, assert_one, race, tally, text_and_etag};
 use crate::rule::rule;
-use crate::support::{assert_absent, keys, kind, snapshot, sweep, version, version_of, whole, write_streaming};
+use crate::support::{
+    assert_absent, in_parts, keys, kind, snapshot, sweep, version, version_of, whole, write_streaming,
+};
 
 /// How a conditional write is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,6 +86,14 @@ async fn c01_one_creator_wins(harness: &dyn Harness) {
             assert_one_winner(storage, &key, results.await).await;
         }
     }
+    if let Some(data) = in_parts(harness, 1).filter(|_| Way::Writer.create_only(storage)) {
+        let results = race(4, |number| {
+            let (storage, mut data) = (storage.clone(), data.clone());
+            data.truncate(data.len() - number as usize % 2);
+            async move { write_streaming(&storage, "in-parts", data, PutOptions::new().create_only()).await }
+        });
+        assert_one_upload(storage, "in-parts", results.await).await;
+    }
     let mut workers = Worker::start(harness, storage, &root.address, 4).await;
     if workers.is_empty() || !Way::BOTH.iter().all(|way| way.create_only(storage)) {
         return;
@@ -108,6 +118,24 @@ async fn c01_one_creator_wins(harness: &dyn Harness) {
             assert_eq!(storage.text(&key).await.unwrap(), **winner);
         }
     }
+}
+
+/// Of racers that sent their writes in parts one has won, and its object is there.
+async fn assert_one_upload(storage: &Storage, key: &str, results: Vec<Result<PutResult>>) {
+    let (mut winners, mut unknown) = (Vec::new(), 0);
+    for result in results {
+        match result {
+            Ok(written) => winners.push(written),
+            Err(error) if error.kind() == ErrorKind::OutcomeUnknown => unknown += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::AlreadyExists, "of one that lost the race: {error}"),
+        }
+    }
+    assert_one(&format!("the race for {key}"), winners.len(), unknown);
+    let head = storage.head(key).await.unwrap().meta;
+    assert!(
+        winners.iter().all(|written| *written == PutResult::from(&head)),
+        "{winners:?} has won, and {head:?} is there"
+    );
 }
 
 async fn assert_one_winner(storage: &Storage, key: &str, results: Vec<(u32, Result<PutResult>)>) {
@@ -228,6 +256,11 @@ async fn c03_swap_of_a_missing_key(harness: &dyn Harness) {
             assert_absent(storage, key).await;
         }
     }
+    if let Some(data) = in_parts(harness, 3).filter(|_| Way::Writer.if_match(storage)) {
+        let swapped = write_streaming(storage, "never", data, PutOptions::new().if_match(etag)).await;
+        assert_eq!(kind("a swap sent in parts", swapped), ErrorKind::PreconditionFailed);
+        assert_eq!(sweep(storage).await, 0, "a failed condition leaves no part behind");
+    }
     assert_eq!(keys(storage).await, Vec::<String>::new());
 }
 
@@ -257,6 +290,16 @@ async fn c04_failed_conditions_have_no_effect(harness: &dyn Harness) {
                 let swapped = way.write(storage, "key", version(4), PutOptions::new().if_match(etag)).await;
                 assert_eq!(kind("if-match", swapped), ErrorKind::PreconditionFailed, "{way:?}");
             }
+        }
+    }
+    if let Some(data) = in_parts(harness, 4) {
+        if Way::Writer.create_only(storage) {
+            let created = write_streaming(storage, "key", data.clone(), PutOptions::new().create_only()).await;
+            assert_eq!(kind("create-only, sent in parts", created), ErrorKind::AlreadyExists);
+        }
+        if Way::Writer.if_match(storage) {
+            let swapped = write_streaming(storage, "key", data, PutOptions::new().if_match(stale.clone())).await;
+            assert_eq!(kind("if-match, sent in parts", swapped), ErrorKind::PreconditionFailed);
         }
     }
     if can.copy_create_only == Support::Yes {

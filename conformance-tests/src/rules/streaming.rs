@@ -1,10 +1,11 @@
 //! Rules W on writers: invisible until finished, gone when aborted, whatever the pieces.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
-use storage_core::{Error, ErrorKind, MultipartOrder, PutOptions, Storage, Writer};
+use storage_core::{Error, ErrorKind, MultipartOrder, PutOptions, Storage, SweepOptions, Writer};
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::JoinSet;
 
@@ -13,10 +14,14 @@ use crate::Harness;
 use crate::context::{seed, waive_part};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
+use crate::service::Request;
 use crate::support::{
-    Random, assert_absent, bytes, keys, kind, read_everywhere, snapshot, sweep, version, version_of, whole,
+    Random, assert_absent, bytes, in_parts, keys, kind, read_everywhere, snapshot, sweep, version, version_of, whole,
     write_streaming,
 };
+
+/// How soon the parts of a writer that was dropped are discarded.
+const DISCARDED: Duration = Duration::from_secs(5);
 
 /// So many bytes are gathered by the handle before the driver sees them.
 const GATHERED: usize = 64 * 1024;
@@ -33,6 +38,10 @@ async fn w04_invisible_before_finish(harness: &dyn Harness) {
     storage.put("d/old", "old").await.unwrap();
     let before = snapshot(storage, "d/old").await;
     let mut writers = [storage.writer("d/new").await.unwrap(), storage.writer("d/old").await.unwrap()];
+    let begun = in_parts(harness, 4).unwrap_or_default();
+    for writer in &mut writers {
+        writer.write(begun.clone()).await.unwrap();
+    }
     for _ in 0..6 {
         for writer in &mut writers {
             writer.write(bytes(4, 200_000)).await.unwrap();
@@ -47,7 +56,7 @@ async fn w04_invisible_before_finish(harness: &dyn Harness) {
     }
     for (mut writer, key) in writers.into_iter().zip(["d/new", "d/old"]) {
         writer.finish().await.unwrap();
-        assert_eq!(other.bytes(key).await.unwrap().len(), 1_200_000, "{key} is visible after finish");
+        assert_eq!(other.bytes(key).await.unwrap().len(), begun.len() + 1_200_000, "{key} is visible after finish");
     }
 }
 
@@ -71,6 +80,15 @@ async fn w05_abort_leaves_nothing(harness: &dyn Harness) {
             assert_eq!(whole(storage, root.directory.as_deref()).await, before, "after abort of {key}, {pieces:?}");
         }
     }
+    if let Some(data) = in_parts(harness, 5) {
+        for key in ["old", "d/new"] {
+            let mut writer = storage.writer(key).await.unwrap();
+            writer.write(data.clone()).await.unwrap();
+            writer.abort().await.unwrap();
+            assert_eq!(sweep(storage).await, 0, "an abort leaves no part of {key} for the sweep");
+            assert_eq!(whole(storage, root.directory.as_deref()).await, before, "after abort of {key}, sent in parts");
+        }
+    }
     let mut writer = storage.writer_with("new", PutOptions::new().length(3)).await.unwrap();
     assert_eq!(kind("too long", writer.write("12345").await), ErrorKind::LengthMismatch);
     writer.abort().await.expect("an abort after a failure");
@@ -86,8 +104,8 @@ async fn write_pieces(writer: &mut Writer, pieces: &[usize]) {
 }
 
 rule! {
-    /// Dropping a writer is an abort. What a crash leaves is found and removed by `sweep`, which leaves alone what a
-    /// living writer still uses.
+    /// Dropping a writer is an abort. What a crash leaves is found and removed by `sweep`, which leaves alone what is
+    /// younger than it is told and, where the medium can tell, what a living writer still uses.
     W06, w06_dropped_writers_and_sweep, "Dropped writers and sweep",
     why: "Crashes leave parts and temporary files; without a sweep they fill the disk or the bill."
 }
@@ -114,7 +132,37 @@ async fn w06_dropped_writers_and_sweep(harness: &dyn Harness) {
     living.finish().await.expect("a sweep leaves a living writer alone");
     assert!(storage.bytes("living").await.unwrap() == [bytes(5, 1 << 20), bytes(5, 10)].concat());
     storage.delete("living").await.unwrap();
+    younger_is_left(harness, storage).await;
     assert_eq!(whole(storage, root.directory.as_deref()).await, before);
+    dropped_parts_are_discarded(harness).await;
+}
+
+/// A sweep of what is older than an hour takes nothing from a writer that was opened just now.
+async fn younger_is_left(harness: &dyn Harness, storage: &Storage) {
+    let data = in_parts(harness, 6).unwrap_or_else(|| bytes(6, 1 << 20));
+    let mut writer = storage.writer("young").await.unwrap();
+    writer.write(data.clone()).await.unwrap();
+    let swept = storage.sweep(SweepOptions::older_than(Duration::from_secs(3600))).await.unwrap();
+    assert_eq!(swept.removed, 0, "a sweep of what is older than an hour");
+    writer.finish().await.expect("a sweep leaves alone what is younger than it is told");
+    assert!(storage.bytes("young").await.unwrap() == data);
+    storage.delete("young").await.unwrap();
+}
+
+/// Of a writer that is dropped, the parts that were sent are discarded without a sweep. Only the service can tell.
+async fn dropped_parts_are_discarded(harness: &dyn Harness) {
+    let (Some(data), Some(service)) = (in_parts(harness, 7), harness.service().await) else { return };
+    let root = service.fresh().await;
+    let mut writer = root.storage.writer("dropped").await.unwrap();
+    writer.write(data).await.unwrap();
+    drop(writer);
+    let discarded = async {
+        while service.take_requests().get(&Request::AbortUpload).is_none_or(|count| *count == 0) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(DISCARDED, discarded).await.expect("the parts of a dropped writer are discarded");
+    assert_eq!(sweep(&root.storage).await, 0, "a dropped writer leaves no part");
 }
 
 /// What a killed process leaves is swept, and is no object before that.
@@ -222,13 +270,14 @@ async fn w11_last_finish_wins(harness: &dyn Harness) {
     if !by_finish {
         waive_part("multipart_order", "a streaming write takes its place by its start");
     }
-    for first in [0, 1] {
+    // Pieces that the handle does not gather, and once more than a part: they reach the driver in turns.
+    let in_parts = harness.part_size().map(|size| (1, usize::try_from(size / 10 + 1).unwrap()));
+    for (first, piece) in [(0, GATHERED), (1, GATHERED)].into_iter().chain(in_parts) {
         let mut writers = [storage.writer("key").await.unwrap(), storage.writer("key").await.unwrap()];
-        // Pieces that the handle does not gather: they reach the driver in turns.
-        let contents = [bytes(11, 10 * GATHERED), bytes(12, 10 * GATHERED)];
+        let contents = [bytes(11, 10 * piece), bytes(12, 10 * piece)];
         for part in 0..10 {
             for (writer, content) in writers.iter_mut().zip(&contents) {
-                writer.write(content.slice(part * GATHERED..(part + 1) * GATHERED)).await.unwrap();
+                writer.write(content.slice(part * piece..(part + 1) * piece)).await.unwrap();
             }
         }
         writers[first].finish().await.unwrap();

@@ -18,8 +18,8 @@ use crate::context::{nothing_to_ask, waive, waive_part};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
 use crate::support::{
-    Snapshot, assert_absent, assert_listed, bytes, interrupted, keys, kind, read_everywhere, snapshot, sweep, version,
-    version_of, whole, write_streaming,
+    Snapshot, assert_absent, assert_listed, bytes, in_parts, interrupted, keys, kind, read_everywhere, snapshot, sweep,
+    version, version_of, whole, write_streaming,
 };
 
 rule! {
@@ -433,6 +433,16 @@ async fn w15_attributes_commit_with_content(harness: &dyn Harness) {
     storage.put("key", version(2)).await.unwrap();
     assert_eq!(storage.head("key").await.unwrap().attributes, Attributes::new(), "a put without attributes has none");
 
+    if let Some(data) = in_parts(harness, 15) {
+        write_streaming(storage, "key", data.clone(), labelled(2)).await.unwrap();
+        assert_eq!(storage.head("key").await.unwrap().attributes, labelled(2).attributes, "sent in parts");
+        write_streaming(storage, "key", data, PutOptions::new()).await.unwrap();
+        assert_eq!(
+            storage.head("key").await.unwrap().attributes,
+            Attributes::new(),
+            "sent in parts, without attributes"
+        );
+    }
     storage.put_with("key", version(3), labelled(3)).await.unwrap();
     let writer = tokio::spawn(overwrite_labelled(storage.clone()));
     let mut last = false;

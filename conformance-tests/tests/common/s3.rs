@@ -8,7 +8,7 @@ use s3_test_server::{Conditions, Fault, FaultAction, MultipartDate, S3Server, Se
 use storage_core::Storage;
 use storage_s3::{Addressing, ConditionPolicy, S3, S3Options};
 
-use crate::s3_address::Address;
+use crate::s3_address::{Address, PART};
 use crate::s3_service::S3Service;
 
 /// Who opens the suite's roots.
@@ -148,6 +148,10 @@ impl Harness for S3Harness {
 
     async fn attach(&self, address: &str) -> Storage {
         Storage::new(S3::new(options(self.0, &address.parse().unwrap())).unwrap())
+    }
+
+    fn part_size(&self) -> Option<u64> {
+        Some(PART as u64)
     }
 
     async fn service(&self) -> Option<std::sync::Arc<dyn Service>> {

@@ -172,6 +172,8 @@ pub(crate) const MUTANTS: &[Mutant] = mutants! {
     }
     S3(S3Harness(Kind::Plain)) {
         reads::ShowsItsSecret => s09_no_secret_is_shown,
+        writes::LeaksParts => w05_abort_leaves_nothing,
+        writes::LeaksParts => w06_dropped_writers_and_sweep,
         writes::GuessesOutcomes => c06_lost_answers,
         writes::TakesFullForBusy => s06_medium_that_runs_out,
         writes::MakesRoomFirst => s06_medium_that_runs_out,
