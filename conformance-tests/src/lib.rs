@@ -80,7 +80,7 @@ pub use harness::{Fixture, Harness};
 pub use live::LiveHarness;
 pub use named::{run_rule, run_worker};
 pub use process::{WorkerCommand, serve_if_asked};
-pub use report::{Backend, Note, Outcome, Report, RuleReport, Step, Totals};
+pub use report::{Backend, CleanUp, Note, Outcome, Report, RuleReport, Step, Totals};
 pub use rule::{ELSEWHERE, Elsewhere, GROUPS, Rule};
 pub use run::{Progress, run};
 pub use selection::Selection;

@@ -1,23 +1,25 @@
 //! A harness for a root that is in use: a directory, a bucket, whatever a host can open.
 
-use std::path::{Path, PathBuf};
+mod clear;
+
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use storage_core::{
-    DeleteOptions, Error, ErrorKind, ListOptions, Location, ObjectVersion, Result, Storage, Support, SweepOptions,
-};
+use futures::stream::{self, StreamExt as _};
+use storage_core::{Error, ErrorKind, Location, Result, Storage};
 
 use crate::context::leave_out;
 use crate::harness::{Fixture, Harness};
 use crate::process::WorkerCommand;
+use crate::report::CleanUp;
+use clear::{AT_ONCE, Cleared, empty, is_empty, remove_directory};
 
-/// How many versions are deleted at once.
-const AT_ONCE: usize = 8;
+/// How often everything is removed, since threads of a run that was given up may still have written something.
+const ROUNDS: usize = 4;
 
 /// How long a place has to answer one question before it counts as gone.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +29,7 @@ type OpenMissing = Box<dyn Fn() -> BoxFuture<'static, Result<Storage>> + Send + 
 
 /// Holds a live root to the contract. It works below a scratch prefix of its own, `conformance-` and 16 random hexadecimal
 /// digits, reads and writes nothing else, and removes what it made when a rule has ended and in [`clean_up`](Self::clean_up).
+/// What cannot be removed is told by the latter alone, and is no failure of a rule.
 ///
 /// The closure opens the root that lies at a name below the live root, and makes it where it has to be made. Each is a root
 /// like any other, so that a sweep of it finds what was left behind in it and nothing beside it: of a driver that has no
@@ -38,7 +41,9 @@ pub struct LiveHarness {
     location: Option<String>,
     scratch: String,
     made: AtomicUsize,
-    leftover: Arc<Mutex<Vec<String>>>,
+    ended: Arc<Ended>,
+    /// The first root, kept open: what is found out about a service is known as long as somebody uses it.
+    first: OnceLock<Storage>,
 }
 
 impl LiveHarness {
@@ -52,7 +57,8 @@ impl LiveHarness {
             location: None,
             scratch: format!("conformance-{random:016x}"),
             made: AtomicUsize::new(0),
-            leftover: Arc::default(),
+            ended: Arc::default(),
+            first: OnceLock::new(),
         }
     }
 
@@ -83,20 +89,42 @@ impl LiveHarness {
         &self.scratch
     }
 
-    /// Removes everything that the suite has made, also when a run was given up. To be awaited when no run is under way.
-    pub async fn clean_up(&self) -> Result<()> {
-        let made = self.made.load(Ordering::Relaxed);
-        self.take_leftover();
-        for number in 0..made {
-            self.remove(&self.name(number)).await?;
+    /// Removes everything that the suite has made, also when a run was given up, and says how that ended. Where something
+    /// cannot be removed, all else is. Threads of a run that was given up are waited for, for a minute at most, so that
+    /// nothing comes after the end.
+    pub async fn clean_up(&self) -> CleanUp {
+        if self.is_clean() {
+            return CleanUp::Done;
         }
-        if made > 0 {
-            let scratch = (self.open)(&self.scratch).await?;
-            empty(&scratch).await?;
-            remove_directory(directory(&scratch).as_deref())?;
-            self.made.store(0, Ordering::Relaxed);
+        let mut cleared = Cleared::default();
+        for _ in 0..ROUNDS {
+            let still = self.uses_roots();
+            let empty;
+            (cleared, empty) = self.clear().await;
+            if !still && (empty || cleared.error().is_some()) {
+                break;
+            }
+            self.rest().await;
         }
-        Ok(())
+        self.end(&cleared)
+    }
+
+    /// What a last round has come to.
+    fn end(&self, cleared: &Cleared) -> CleanUp {
+        let scratch = &self.scratch;
+        if let Some(error) = cleared.error() {
+            return CleanUp::Failed { reason: format!("{scratch} could not be removed whole: {error}") };
+        }
+        if self.uses_roots() {
+            return CleanUp::Failed { reason: format!("a rule that was given up still works in {scratch}") };
+        }
+        self.made.store(0, Ordering::Relaxed);
+        self.ended.count.store(0, Ordering::Release);
+        if cleared.is_unseen() {
+            let reason = format!("old versions of {scratch} may be left: this user may not know whether any are kept");
+            return CleanUp::Unseen { reason };
+        }
+        CleanUp::Done
     }
 
     /// Whether there is nothing to clean up.
@@ -108,15 +136,50 @@ impl LiveHarness {
         format!("{}/{number}", self.scratch)
     }
 
-    fn take_leftover(&self) -> Vec<String> {
-        std::mem::take(&mut *self.leftover.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Whether a rule still uses a root, as a thread may that cannot be stopped.
+    fn uses_roots(&self) -> bool {
+        self.ended.count.load(Ordering::Acquire) < self.made.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no rule uses a root.
+    async fn rest(&self) {
+        let start = Instant::now();
+        while self.uses_roots() && start.elapsed() < PATIENCE / ROUNDS as u32 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Removes all that there is, and says whether nothing is to be seen any more.
+    async fn clear(&self) -> (Cleared, bool) {
+        self.ended.take();
+        let roots = (0..self.made.load(Ordering::Relaxed)).map(|number| self.remove(self.name(number)));
+        let mut cleared = Cleared::default();
+        let removed = stream::iter(roots).buffer_unordered(AT_ONCE);
+        removed.collect::<Vec<_>>().await.into_iter().for_each(|root| cleared.and(root));
+        let scratch = match (self.open)(&self.scratch).await {
+            Ok(scratch) => scratch,
+            Err(error) => {
+                cleared.tried(Err(error));
+                return (cleared, false);
+            }
+        };
+        cleared.and(empty(&scratch).await);
+        let seen = is_empty(&scratch).await;
+        let nothing = matches!(seen, Ok(true));
+        cleared.tried(seen.map(drop));
+        cleared.tried(remove_directory(directory(&scratch).as_deref()));
+        (cleared, nothing)
     }
 
     /// Removes one of the suite's roots with everything in it.
-    async fn remove(&self, name: &str) -> Result<()> {
-        let root = (self.open)(name).await?;
-        empty(&root).await?;
-        remove_directory(directory(&root).as_deref())
+    async fn remove(&self, name: String) -> Cleared {
+        let root = match (self.open)(&name).await {
+            Ok(root) => root,
+            Err(error) => return Cleared::failed(error),
+        };
+        let mut cleared = empty(&root).await;
+        cleared.tried(remove_directory(directory(&root).as_deref()));
+        cleared
     }
 }
 
@@ -124,9 +187,11 @@ impl LiveHarness {
 impl Harness for LiveHarness {
     async fn fresh(&self) -> Fixture {
         let name = self.name(self.made.fetch_add(1, Ordering::Relaxed));
+        let used = Used { name: name.clone(), ended: Arc::clone(&self.ended) };
         let storage =
             (self.open)(&name).await.unwrap_or_else(|error| panic!("the root {name} cannot be made: {error}"));
-        let mut fixture = Fixture::new(storage, &name).guard(Used { name, leftover: Arc::clone(&self.leftover) });
+        self.first.get_or_init(|| storage.clone());
+        let mut fixture = Fixture::new(storage, &name).guard(used);
         fixture.directory = directory(&fixture.storage);
         fixture
     }
@@ -142,10 +207,10 @@ impl Harness for LiveHarness {
         (self.open)(address).await.unwrap_or_else(|error| panic!("the root {address} opens again: {error}"))
     }
 
+    /// What cannot be removed now is tried again at the end, and told there.
     async fn finished(&self) {
-        for name in self.take_leftover() {
-            self.remove(&name).await.unwrap_or_else(|error| panic!("what the suite made is removed: {error}"));
-        }
+        let removed = stream::iter(self.ended.take()).for_each(|name| async { drop(self.remove(name).await) });
+        let _ = tokio::time::timeout(PATIENCE, removed).await;
     }
 
     async fn answers(&self) -> Result<(), String> {
@@ -166,15 +231,31 @@ impl Harness for LiveHarness {
     }
 }
 
+/// The roots that rules have done with.
+#[derive(Default)]
+struct Ended {
+    /// All of them, ever.
+    count: AtomicUsize,
+    /// Those that are to be removed.
+    names: Mutex<Vec<String>>,
+}
+
+impl Ended {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.names.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// A root that a rule uses; when the rule has ended, it is to be removed.
 struct Used {
     name: String,
-    leftover: Arc<Mutex<Vec<String>>>,
+    ended: Arc<Ended>,
 }
 
 impl Drop for Used {
     fn drop(&mut self) {
-        self.leftover.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.name));
+        self.ended.names.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.name));
+        self.ended.count.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -191,47 +272,5 @@ fn directory(root: &Storage) -> Option<PathBuf> {
     }
 }
 
-/// Removes all objects and versions of a root, and what interrupted writes left in it.
-async fn empty(root: &Storage) -> Result<()> {
-    let emptied = async {
-        root.delete_all().await?;
-        match root.sweep(SweepOptions::default()).await {
-            Err(error) if error.kind() != ErrorKind::Unsupported => return Err(error),
-            _ => {}
-        }
-        match root.capabilities().versions {
-            Support::No => Ok(()),
-            Support::Yes => remove_versions(root).await,
-            // Where it is not known whether there are any, there are none where they cannot be listed.
-            Support::Unprobed => {
-                remove_versions(root).await.unwrap_or_default();
-                Ok(())
-            }
-        }
-    };
-    match emptied.await {
-        Err(error) if error.kind() == ErrorKind::BackendNotFound => Ok(()),
-        emptied => emptied,
-    }
-}
-
-async fn remove_versions(root: &Storage) -> Result<()> {
-    let mut pages = root.versions(ListOptions::new()).await?;
-    while let Some(page) = pages.next_page().await? {
-        let delete = |version: ObjectVersion| async move {
-            let mut options = DeleteOptions::new();
-            options.version = Some(version.id);
-            root.delete_with(&version.key, options).await
-        };
-        stream::iter(page.versions).map(delete).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-    }
-    Ok(())
-}
-
-/// Removes a directory that the suite has made, with what no key expresses; links in it are removed and not followed.
-fn remove_directory(directory: Option<&Path>) -> Result<()> {
-    match directory.map(std::fs::remove_dir_all) {
-        Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::from(error)),
-        _ => Ok(()),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,43 @@ pub struct Report {
     pub totals: Totals,
     /// The rules that were selected, in the order of the contract.
     pub rules: Vec<RuleReport>,
+    /// How the removal of what the suite has made ended, as its host says it; `None` where it says nothing. It is no part of
+    /// whether the rules hold.
+    pub clean_up: Option<CleanUp>,
+}
+
+/// How the removal of what the suite has made ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+#[must_use]
+pub enum CleanUp {
+    /// Nothing is left.
+    Done,
+    /// Nothing is left that this user can see; there may be what it may not.
+    Unseen {
+        /// What that is, in one line.
+        reason: String,
+    },
+    /// Something is left, or may be.
+    Failed {
+        /// What the first failure says, in one line.
+        reason: String,
+    },
+}
+
+impl CleanUp {
+    /// What is to be said of it; `None` where nothing is left.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Done => None,
+            Self::Unseen { reason } | Self::Failed { reason } => Some(reason),
+        }
+    }
+
+    /// Whether something could not be removed.
+    pub fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
 }
 
 /// A backend that was tested.
@@ -232,7 +269,15 @@ impl Report {
     pub(crate) fn new(backend: Option<Backend>, seed: u64, mut rules: Vec<RuleReport>, took: Duration) -> Self {
         rules.sort_by(|a, b| order(a.id).cmp(&order(b.id)).then_with(|| a.name.cmp(&b.name)));
         let totals = Totals::of(&rules);
-        Self { suite: env!("CARGO_PKG_VERSION"), backend, seed, seconds: took.as_secs_f64(), totals, rules }
+        Self {
+            suite: env!("CARGO_PKG_VERSION"),
+            backend,
+            seed,
+            seconds: took.as_secs_f64(),
+            totals,
+            rules,
+            clean_up: None,
+        }
     }
 
     /// Whether no rule failed.

@@ -34,7 +34,7 @@ pub enum Progress<'a> {
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use conformance_tests::{LiveHarness, Selection, run};
+/// # use conformance_tests::{CleanUp, LiveHarness, Selection, run};
 /// # use storage_core::Storage;
 /// # use storage_memory::Stores;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> storage_core::Result<()> {
@@ -44,7 +44,7 @@ pub enum Progress<'a> {
 ///     Box::pin(async move { opened })
 /// }));
 /// let report = run(live.clone(), &Selection::of("K02,D02")?, |_| ()).await;
-/// live.clean_up().await?;
+/// assert_eq!(live.clean_up().await, CleanUp::Done);
 /// assert!(report.is_conformant());
 /// # Ok(()) }
 /// ```

@@ -190,7 +190,8 @@ impl User {
         self
     }
 
-    /// Operations, by API name (`"PutObject"`), that answer `AccessDenied` to this user.
+    /// Operations, by API name (`"PutObject"`), that answer `AccessDenied` to this user. Deleting one version is a right of
+    /// its own, as in S3: `"DeleteObjectVersion"`.
     pub fn deny<T: Into<String>>(mut self, operations: impl IntoIterator<Item = T>) -> Self {
         self.denied.extend(operations.into_iter().map(Into::into));
         self

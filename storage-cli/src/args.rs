@@ -140,9 +140,11 @@ pub(crate) struct PresignArgs {
 #[command(
     after_help = "It works under a name of its own below each place, conformance-… with 16 random digits, reads and writes \
                   nothing else, and removes it at the end, also after Ctrl-C. The place has to be there.\n\
-                  A rule that a declared capability waives is no failure; one that is broken ends the program with 1.\n\
+                  A rule that a declared capability waives is no failure; one that is broken ends the program with 1, and so \
+                  does something that could not be removed.\n\
                   JSON, for each place: suite, backend (driver, location, capabilities), seed, seconds, totals, rules (id, \
-                  name, group, title, text, why, seconds, outcome and its reason, steps, left_out)."
+                  name, group, title, text, why, seconds, outcome and its reason, steps, left_out), clean_up (outcome: done, \
+                  unseen or failed, and its reason)."
 )]
 pub(crate) struct ConformanceArgs {
     /// Directories, buckets, stores, or what is under a path of one

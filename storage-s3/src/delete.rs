@@ -44,8 +44,14 @@ pub(crate) async fn remove(
         Ok(_) => Ok(()),
         Err(failure) if conditional => Err(refused(core, failure)),
         Err(failure) if is_missing(&failure) => Ok(()),
-        Err(failure) => Err(core.error(failure)),
+        Err(failure) => Err(core.error(of_version(failure, version))),
     }
+}
+
+/// Deleting one version is a right of its own, which an error names.
+fn of_version(failure: Failure, version: Option<&str>) -> Failure {
+    let operation = if version.is_some() { "DeleteObjectVersion" } else { failure.operation };
+    Failure { operation, ..failure }
 }
 
 /// Whether the service says that there is no such object, not that there is no bucket.

@@ -10,6 +10,7 @@ use storage_memory::Stores;
 use super::*;
 use crate::context::DEFAULT_SEED;
 use crate::live::LiveHarness;
+use crate::report::CleanUp;
 use crate::rule::ELSEWHERE;
 use crate::spy::Spy;
 use crate::table::rules;
@@ -52,7 +53,7 @@ async fn memory_passes_all_rules_and_siblings_survive() {
         Progress::Ended(_) => ended += 1,
     };
     let report = run(harness.clone(), &Selection::all().at_once(4), count).await;
-    harness.clean_up().await.unwrap();
+    assert_eq!(harness.clean_up().await, CleanUp::Done);
     let failed: Vec<_> = report.failed().map(|rule| (&rule.name, rule.outcome.clone())).collect();
     assert_eq!(failed, [], "rules that the driver for memory breaks");
     assert!(report.is_conformant());
@@ -80,7 +81,7 @@ async fn a_lying_driver_fails_by_the_rule_that_it_breaks() {
     };
     let harness = Arc::new(below(&stores, off_by_one));
     let report = run(harness.clone(), &Selection::of("R02,d01").unwrap().seed(42), |_| ()).await;
-    harness.clean_up().await.unwrap();
+    assert_eq!(harness.clean_up().await, CleanUp::Done);
     let failed: Vec<_> = report.failed().collect();
     assert_eq!(failed.iter().map(|rule| rule.id).collect::<Vec<_>>(), ["R02"]);
     let Outcome::Fail { reason, steps } = &failed[0].outcome else { panic!("a failure") };
@@ -117,7 +118,7 @@ async fn a_run_that_is_dropped_can_be_cleaned_up() {
         report = running => panic!("it ended before it was dropped: {:?}", report.totals),
         () = some_objects => {}
     }
-    harness.clean_up().await.unwrap();
+    assert_eq!(harness.clean_up().await, CleanUp::Done);
     assert_eq!(siblings(&store).await, before, "nothing of the suite is left, and all else is");
     assert_eq!(store.sweep(SweepOptions::default()).await.unwrap().removed, 0);
 }

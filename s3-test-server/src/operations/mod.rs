@@ -109,9 +109,11 @@ impl Operations {
     }
 
     /// S3 refuses what a user may not do whether or not the thing is there.
-    fn allowed(&self, access_key: Option<&str>, operation: &str) -> Outcome<()> {
+    fn allowed(&self, access_key: Option<&str>, info: &RequestInfo) -> Outcome<()> {
         let user = access_key.and_then(|key| self.options.users.get(key)).ok_or_else(Failure::access_denied)?;
-        if user.denied.iter().any(|denied| denied == operation) { Err(Failure::access_denied()) } else { Ok(()) }
+        let of_version = info.operation == "DeleteObject" && info.target.has("versionId");
+        let right = if of_version { "DeleteObjectVersion" } else { info.operation };
+        if user.denied.iter().any(|denied| denied == right) { Err(Failure::access_denied()) } else { Ok(()) }
     }
 }
 
@@ -128,7 +130,7 @@ impl S3Route for Operations {
     async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         let info = request.extensions.get::<Arc<RequestInfo>>().cloned().unwrap_or_default();
         let access_key = request.credentials.map(|credentials| credentials.access_key);
-        let allowed = self.allowed(access_key.as_deref(), info.operation);
+        let allowed = self.allowed(access_key.as_deref(), &info);
         let (resource, request_id) = (info.target.resource(), info.request_id.clone());
         let request =
             Request { info, headers: request.headers, body: request.input, trailers: request.trailing_headers };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use conformance_tests::{DEFAULT_SEED, LiveHarness, Progress, Report, Selection, serve_if_asked};
+use conformance_tests::{CleanUp, DEFAULT_SEED, LiveHarness, Progress, Report, Selection, serve_if_asked};
 use indicatif::{ProgressBar, ProgressStyle};
 use storage::Error;
 
@@ -39,20 +39,24 @@ pub(super) async fn run(args: ConformanceArgs, session: &Session, output: &mut O
     }
     let mut reports = Vec::with_capacity(places.len());
     for place in &places {
-        let (report, cleaned) = hold(place.harness().await?, &selection, &place.to_string(), output.is_json()).await;
+        let report = hold(place.harness().await?, &selection, &place.to_string(), output.is_json()).await;
         match output.is_json() {
             true => output.object(&report)?,
             false => table::print(&report, output)?,
         }
         output.flush()?;
-        cleaned?;
         reports.push(report);
     }
     if let Some(file) = &args.html {
         write_page(file, &reports)?;
         note(&format!("the page is in {}", file.display()), output.is_json());
     }
-    if reports.iter().all(Report::is_conformant) { Ok(()) } else { Err(Failure::Told(1)) }
+    if reports.iter().all(is_well) { Ok(()) } else { Err(Failure::Told(1)) }
+}
+
+/// Whether every rule holds and nothing of the suite is left.
+fn is_well(report: &Report) -> bool {
+    report.is_conformant() && !report.clean_up.as_ref().is_some_and(CleanUp::has_failed)
 }
 
 /// As another process of a run: opens roots of the one place, and does what the standard input says.
@@ -64,9 +68,9 @@ async fn serve(places: &[place::Place]) -> Result<(), Failure> {
     }
 }
 
-/// Runs the suite on one place, and removes all that it has made; a report is one although that should fail.
-async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json: bool) -> (Report, Result<(), Error>) {
-    let live = Scratch(Arc::new(harness));
+/// Runs the suite on one place, and removes all that it has made; the report says how that ended.
+async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json: bool) -> Report {
+    let mut live = Scratch { harness: Arc::new(harness), told: false };
     let bar = bar(json, selection.rules().len());
     bar.set_message(location.to_owned());
     let tell = |progress: Progress<'_>| match progress {
@@ -74,11 +78,12 @@ async fn hold(harness: LiveHarness, selection: &Selection, location: &str, json:
         Progress::Ended(_) => bar.inc(1),
         _ => {}
     };
-    let report = conformance_tests::run(live.0.clone(), selection, tell).await;
+    let mut report = conformance_tests::run(live.harness.clone(), selection, tell).await;
     bar.set_message("removing what the suite has made");
-    let cleaned = live.0.clean_up().await;
+    report.clean_up = Some(live.harness.clean_up().await);
+    live.told = true;
     bar.finish_and_clear();
-    (report, cleaned)
+    report
 }
 
 /// Silent where standard error is no terminal, or programs read the output.
@@ -95,24 +100,31 @@ fn bar(json: bool, rules: usize) -> ProgressBar {
 }
 
 /// What a run has made; it goes with this, also when the run is interrupted.
-struct Scratch(Arc<LiveHarness>);
+struct Scratch {
+    harness: Arc<LiveHarness>,
+    /// It was removed, and what is left is told in the report.
+    told: bool,
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.0.is_clean() {
+        if self.told || self.harness.is_clean() {
             return;
         }
-        let harness = Arc::clone(&self.0);
+        let harness = Arc::clone(&self.harness);
         // On a thread of its own, since this one may be a runtime's.
         let cleaned = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            (1..CLEAN_UPS).fold(runtime.block_on(harness.clean_up()), |cleaned, _| match cleaned {
-                Ok(()) => Ok(()),
-                Err(_) => runtime.block_on(harness.clean_up()),
-            })
+            let again =
+                |cleaned: CleanUp| if cleaned.has_failed() { runtime.block_on(harness.clean_up()) } else { cleaned };
+            Ok::<_, std::io::Error>(
+                (1..CLEAN_UPS).fold(runtime.block_on(harness.clean_up()), |cleaned, _| again(cleaned)),
+            )
         });
-        if let Ok(Err(error)) = cleaned.join() {
-            note(&format!("{} could not be removed: {error}", self.0.scratch()), false);
+        if let Ok(Ok(cleaned)) = cleaned.join()
+            && let Some(reason) = cleaned.reason()
+        {
+            note(reason, false);
         }
     }
 }

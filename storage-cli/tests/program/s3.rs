@@ -1,6 +1,7 @@
 //! The program on S3: against a server in this process, which counts what it is asked and fails on demand.
 
 mod add;
+mod conformance;
 mod cut_short;
 mod denied;
 mod doctor;

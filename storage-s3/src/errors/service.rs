@@ -132,6 +132,7 @@ fn permissions(operation: &str) -> &'static str {
         "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "s3:PutObject",
         "CopyObject" | "UploadPartCopy" => "s3:GetObject and s3:PutObject",
         "DeleteObject" | "DeleteObjects" => "s3:DeleteObject",
+        "DeleteObjectVersion" => "s3:DeleteObjectVersion",
         "AbortMultipartUpload" => "s3:AbortMultipartUpload",
         "ListMultipartUploads" => "s3:ListBucketMultipartUploads",
         "ListParts" => "s3:ListMultipartUploadParts",

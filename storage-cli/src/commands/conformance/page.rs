@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use conformance_tests::{Outcome, Report, RuleReport};
+use conformance_tests::{CleanUp, Outcome, Report, RuleReport};
 
 use super::table::totals;
 
@@ -45,12 +45,14 @@ fn name(report: &Report) -> String {
 /// What was tested, in short.
 fn place(report: &Report) -> String {
     let driver = report.backend.as_ref().map_or("no root could be made", |backend| &backend.driver);
-    let broken = if report.is_conformant() { "" } else { " broken" };
+    let broken = if super::is_well(report) { "" } else { " broken" };
+    let left = report.clean_up.as_ref().and_then(CleanUp::reason);
     format!(
-        "<div class=\"place{broken}\"><b>{}</b> ({})<small>{}</small></div>\n",
+        "<div class=\"place{broken}\"><b>{}</b> ({})<small>{}</small>{}</div>\n",
         text(&name(report)),
         text(driver),
-        text(&totals(report))
+        text(&totals(report)),
+        left.map(|left| format!("<small>{}</small>", text(left))).unwrap_or_default()
     )
 }
 

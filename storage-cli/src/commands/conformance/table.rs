@@ -1,7 +1,7 @@
 //! A report as a table, by group.
 
 use anstyle::AnsiColor;
-use conformance_tests::{Outcome, Report, RuleReport};
+use conformance_tests::{CleanUp, Outcome, Report, RuleReport};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -24,6 +24,7 @@ pub(super) fn print(report: &Report, output: &mut Output) -> Result<(), Failure>
         failure(rule, output)?;
     }
     output.line("")?;
+    report.clean_up.iter().try_for_each(|cleaned| clean_up(cleaned, output))?;
     output.line(&totals(report))?;
     if report.is_conformant() {
         return Ok(());
@@ -45,6 +46,15 @@ fn colour(outcome: &Outcome) -> AnsiColor {
         Outcome::Waived { .. } => AnsiColor::Yellow,
         Outcome::NotAsked { .. } | Outcome::Elsewhere { .. } => AnsiColor::Cyan,
     }
+}
+
+/// What is left of the suite; nothing where nothing is.
+fn clean_up(cleaned: &CleanUp, output: &mut Output) -> Result<(), Failure> {
+    let (word, colour) = match cleaned.has_failed() {
+        true => ("fail     ", AnsiColor::Red),
+        false => ("note     ", AnsiColor::Yellow),
+    };
+    cleaned.reason().map_or(Ok(()), |reason| output.marked(word, colour, &format!("clean up  {reason}")))
 }
 
 /// What a rule says, why, and each assertion that failed.
