@@ -1,6 +1,6 @@
 //! What can go wrong, how it is told, and with which code the program ends.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
@@ -9,7 +9,7 @@ use storage::{Error, ErrorKind};
 /// The exit code after Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// The exit code after a request to terminate.
+/// The exit code after a request to terminate, or when the terminal is gone.
 pub(crate) const TERMINATED: u8 = 143;
 
 const FAILED: u8 = 1;
@@ -59,8 +59,8 @@ impl Failure {
     pub(crate) fn report(&self, json: bool) -> u8 {
         match self {
             Self::Storage(error) => report_error(error, json),
-            Self::Output(error) if json => anstream::eprintln!("{}", json!({ "error": error.to_string() })),
-            Self::Output(error) => anstream::eprintln!("{}: {error}", styled("error", AnsiColor::Red)),
+            Self::Output(error) if json => say(json!({ "error": error.to_string() })),
+            Self::Output(error) => say(format_args!("{}: {error}", styled("error", AnsiColor::Red))),
             Self::Closed | Self::Told(_) => {}
         }
         self.code()
@@ -123,11 +123,11 @@ fn report_error(error: &Error, json: bool) {
         let fields = json!({
             "error": text(error), "kind": error.kind().as_str(), "status": error.status(), "hint": error.help(),
         });
-        return anstream::eprintln!("{fields}");
+        return say(fields);
     }
-    anstream::eprintln!("{}: {}", styled("error", AnsiColor::Red), text(error));
+    say(format_args!("{}: {}", styled("error", AnsiColor::Red), text(error)));
     if let Some(help) = error.help() {
-        anstream::eprintln!("{}: {help}", styled("hint", AnsiColor::Cyan));
+        say(format_args!("{}: {help}", styled("hint", AnsiColor::Cyan)));
     }
 }
 
@@ -141,9 +141,14 @@ fn text(error: &Error) -> String {
 /// A line on standard error that is no error.
 pub(crate) fn note(text: &str, json: bool) {
     match json {
-        true => anstream::eprintln!("{}", json!({ "note": text })),
-        false => anstream::eprintln!("{}: {text}", styled("note", AnsiColor::Yellow)),
+        true => say(json!({ "note": text })),
+        false => say(format_args!("{}: {text}", styled("note", AnsiColor::Yellow))),
     }
+}
+
+/// A line on standard error; there may be nobody to read it any more, as of a terminal that is gone.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 fn styled(word: &str, colour: AnsiColor) -> impl std::fmt::Display {

@@ -88,23 +88,48 @@ async fn work(args: Args, output: &mut Output) -> u8 {
     }
 }
 
-/// Tells of the first Ctrl-C or request to terminate, with the code to end with. A second one ends the program at once,
+/// Tells of the first Ctrl-C, request to terminate or terminal that is gone, with the code to end with. A second one ends the program at once,
 /// for a terminal that takes no more output.
 fn watch_signals() -> oneshot::Receiver<u8> {
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
         // Where signals cannot be watched, they end the program as ever.
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            let _ = tell.send(next_signal(&mut terminated).await);
-            std::process::exit(i32::from(next_signal(&mut terminated).await));
+        if let Ok(terminated) = signal(SignalKind::terminate()) {
+            let hung_up = if ignores_hang_up() { None } else { signal(SignalKind::hangup()).ok() };
+            let mut ends = Ends { terminated, hung_up };
+            let _ = tell.send(next_signal(&mut ends).await);
+            std::process::exit(i32::from(next_signal(&mut ends).await));
         }
     });
     told
 }
 
-async fn next_signal(terminated: &mut Signal) -> u8 {
+/// What ends the program beside Ctrl-C.
+struct Ends {
+    terminated: Signal,
+    /// None where whoever started the program has it go on without its terminal (`nohup`).
+    hung_up: Option<Signal>,
+}
+
+async fn next_signal(ends: &mut Ends) -> u8 {
+    let Ends { terminated, hung_up } = ends;
+    let hung_up = async {
+        match hung_up {
+            Some(hung_up) => hung_up.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => INTERRUPTED,
         _ = terminated.recv() => TERMINATED,
+        _ = hung_up => TERMINATED,
     }
+}
+
+/// Whether a hang-up does nothing to this process, as `nohup` has it; false where the system does not tell.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit is signal 1.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

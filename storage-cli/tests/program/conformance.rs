@@ -102,23 +102,33 @@ async fn a_broken_rule_ends_it_with_1_and_is_told_in_full() {
 
 #[test]
 fn ctrl_c_leaves_nothing_of_the_suite() {
+    ends_and_leaves_nothing("W", Signal::INT, 130);
+}
+
+/// These hold threads that nobody can stop.
+#[test]
+fn a_signal_amid_rules_that_block_leaves_nothing_of_the_suite() {
+    ends_and_leaves_nothing("S01,S11", Signal::HUP, 143);
+}
+
+fn ends_and_leaves_nothing(rules: &str, signal: Signal, code: i32) {
     let bench = used();
     let before = files(&bench.path("place"));
     let mut child = bench
-        .command(&["conformance", "place", "--rules", "W"])
+        .command(&["conformance", "place", "--rules", rules])
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
-    while files(&bench.path("place")).len() < before.len() + 5 {
+    while files(&bench.path("place")).len() < before.len() + 2 {
         assert!(Instant::now() < deadline, "nothing was ever written");
         assert!(child.try_wait().unwrap().is_none(), "the program ended by itself");
         std::thread::sleep(Duration::from_millis(1));
     }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), signal).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert_eq!(files(&bench.path("place")), before);
     assert_eq!(std::fs::read_dir(bench.path("place")).unwrap().count(), 2, "{output:?}");
 }
