@@ -1,5 +1,7 @@
 //! `storage conformance`: holds places to the contract, and tells which rules hold.
 
+mod again;
+mod file;
 mod page;
 mod place;
 mod table;
@@ -17,6 +19,9 @@ use crate::args::ConformanceArgs;
 use crate::failure::{Failure, note};
 use crate::output::Output;
 use crate::session::Session;
+use again::Again;
+use file::PageFile;
+use place::Place;
 
 /// How many rules are asked at once.
 const AT_ONCE: usize = 4;
@@ -30,28 +35,42 @@ const CLEAN_UPS: usize = 3;
 pub(super) async fn run(args: ConformanceArgs, session: &Session, output: &mut Output) -> Result<(), Failure> {
     let selection = args.rules.as_deref().map_or_else(|| Ok(Selection::all()), Selection::of)?;
     let selection = selection.seed(args.seed.unwrap_or(DEFAULT_SEED)).at_once(AT_ONCE).watchdog(LONGEST);
+    if args.worker {
+        return serve(&args, session).await;
+    }
+    // What is wrong with what the user asks for is told before anything is done.
+    let file = args.html.as_deref().map(PageFile::open).transpose()?;
     let mut places = Vec::with_capacity(args.locations.len());
     for text in &args.locations {
-        places.push(place::Place::check(text, args.create, session).await?);
+        let place = Place::check(text, args.create, session).await?;
+        places.push((place.harness().await?, place.to_string()));
     }
-    if args.worker {
-        return serve(&places).await;
-    }
-    let mut reports = Vec::with_capacity(places.len());
-    for place in &places {
-        let report = hold(place.harness().await?, &selection, &place.to_string(), output.is_json()).await;
-        match output.is_json() {
-            true => output.object(&report)?,
-            false => table::print(&report, output)?,
-        }
-        output.flush()?;
+    let again = Again::of(&args, session);
+    let (mut reports, mut told) = (Vec::with_capacity(places.len()), Ok(()));
+    for (harness, place) in places {
+        let report = hold(harness, &selection, &place, output.is_json()).await;
+        // Where nobody reads the table any more, the page and the exit code are of all places still.
+        told = told.and_then(|()| tell(&report, &again, output));
         reports.push(report);
     }
-    if let Some(file) = &args.html {
-        write_page(file, &reports)?;
-        note(&format!("the page is in {}", file.display()), output.is_json());
+    let written = file.map_or(Ok(()), |file| file.write(&reports, output.is_json()));
+    verdict(&reports, told.and(written))
+}
+
+fn tell(report: &Report, again: &Again, output: &mut Output) -> Result<(), Failure> {
+    match output.is_json() {
+        true => output.object(report)?,
+        false => table::print(report, again, output)?,
     }
-    if reports.iter().all(is_well) { Ok(()) } else { Err(Failure::Told(1)) }
+    output.flush()
+}
+
+/// A report that fails is a failure of the program, also where nobody has read it to its end.
+fn verdict(reports: &[Report], told: Result<(), Failure>) -> Result<(), Failure> {
+    match told {
+        Ok(()) | Err(Failure::Closed) if !reports.iter().all(is_well) => Err(Failure::Told(1)),
+        told => told,
+    }
 }
 
 /// Whether every rule holds and nothing of the suite is left.
@@ -60,9 +79,9 @@ fn is_well(report: &Report) -> bool {
 }
 
 /// As another process of a run: opens roots of the one place, and does what the standard input says.
-async fn serve(places: &[place::Place]) -> Result<(), Failure> {
-    let [place] = places else { return Err(Error::invalid_input("a worker has one place").into()) };
-    match serve_if_asked(&place.harness().await?).await {
+async fn serve(args: &ConformanceArgs, session: &Session) -> Result<(), Failure> {
+    let [text] = &args.locations[..] else { return Err(Error::invalid_input("a worker has one place").into()) };
+    match serve_if_asked(&Place::unchecked(text, args.create, session)?.roots()).await {
         true => Ok(()),
         false => Err(Error::invalid_input("--worker is for the processes that a run starts itself").into()),
     }
@@ -127,11 +146,4 @@ impl Drop for Scratch {
             note(reason, false);
         }
     }
-}
-
-fn write_page(file: &std::path::Path, reports: &[Report]) -> Result<(), Failure> {
-    std::fs::write(file, page::page(reports)).map_err(|error| {
-        let message = format!("cannot write {}: {error}", file.display());
-        Error::from(error).with_message(message).into()
-    })
 }

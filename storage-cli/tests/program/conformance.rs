@@ -78,6 +78,19 @@ fn the_page_holds_every_rule_and_needs_nothing_else() {
     }
 }
 
+#[test]
+fn a_page_that_cannot_be_written_is_told_before_anything_is_asked() {
+    let bench = used();
+    let run = bench.run(&["conformance", "place", "--rules", "D01", "--html", "no-such/page.html"]);
+    assert_eq!(run.out, "", "no rule was asked");
+    run.refused(3, &["cannot write no-such/page.html"]);
+    bench.write("page.html", "an old page");
+    bench.run(&["conformance", "no-such", "--rules", "D01", "--html", "page.html"]).refused(3, &["no-such"]);
+    assert_eq!(bench.read("page.html"), "an old page", "it stays until there is a new one");
+    bench.run(&["conformance", "no-such", "--rules", "D01", "--html", "new.html"]).refused(3, &["no-such"]);
+    assert!(!bench.exists("new.html"));
+}
+
 /// Runs the program against a server of this process that damages every read.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_rule_ends_it_with_1_and_is_told_in_full() {

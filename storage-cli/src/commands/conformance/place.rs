@@ -30,13 +30,20 @@ struct Opener {
 impl Place {
     /// The place that a text names, where it is there and can be listed; `create` makes one that is missing.
     pub(super) async fn check(text: &str, create: bool, session: &Session) -> Result<Self> {
-        let location = named(session.located_root(text)?);
-        let opener = |options| Opener { registry: session.registry().clone(), options, create };
-        if let Location::File(path) = &location {
+        let place = Self::unchecked(text, create, session)?;
+        if let Location::File(path) = &place.location {
             exists(path, create)?;
         }
-        let opened = opener(session.options()).open(&location).await?;
+        let opener = Opener { options: session.options(), ..place.opener.clone() };
+        let opened = opener.open(&place.location).await?;
         opened.list(ListOptions::new().limit(1)).await?.try_next().await?;
+        Ok(place)
+    }
+
+    /// The place that a text names, which somebody has looked at already: nothing is asked.
+    pub(super) fn unchecked(text: &str, create: bool, session: &Session) -> Result<Self> {
+        let location = named(session.located_root(text)?);
+        let opener = Opener { registry: session.registry().clone(), options: session.unchecked_options(), create };
         let program = std::env::current_exe()
             .map_err(|error| Error::from(error).with_message("the program does not know its own path"))?;
         let mut arguments: Vec<OsString> = Vec::new();
@@ -44,23 +51,28 @@ impl Place {
             arguments.extend(["--settings".into(), file.into()]);
         }
         arguments.extend(["conformance", "--worker", text].map(OsString::from));
-        Ok(Self { location, opener: opener(session.unchecked_options()), worker: WorkerCommand { program, arguments } })
+        Ok(Self { location, opener, worker: WorkerCommand { program, arguments } })
     }
 
     /// What the suite needs to work there.
     pub(super) async fn harness(&self) -> Result<LiveHarness> {
-        let (opener, location) = (self.opener.clone(), self.location.clone());
-        let open = move |name: &str| {
-            let (opener, location) = (opener.clone(), location.join(name));
-            async move { opener.open(&location).await }.boxed()
-        };
-        let harness = LiveHarness::new(open).at(self.to_string()).worker(self.worker.clone());
+        let harness = self.roots();
         let Some(missing) = self.missing(harness.scratch()).await? else { return Ok(harness) };
         let opener = self.opener.clone();
         Ok(harness.missing(move || {
             let (opener, missing) = (opener.clone(), missing.clone());
             async move { opener.open_existing(&missing).await }.boxed()
         }))
+    }
+
+    /// The same without a root that is missing, which takes a look at the service to find.
+    pub(super) fn roots(&self) -> LiveHarness {
+        let (opener, location) = (self.opener.clone(), self.location.clone());
+        let open = move |name: &str| {
+            let (opener, location) = (opener.clone(), location.join(name));
+            async move { opener.open(&location).await }.boxed()
+        };
+        LiveHarness::new(open).at(self.to_string()).worker(self.worker.clone())
     }
 
     /// A root of the kind of this one that does not exist; none where a service does not say so to this user.

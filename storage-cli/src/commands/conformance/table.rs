@@ -3,6 +3,7 @@
 use anstyle::AnsiColor;
 use conformance_tests::{CleanUp, Outcome, Report, RuleReport};
 
+use super::again::Again;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -10,7 +11,7 @@ use crate::output::Output;
 const REASON: usize = 120;
 
 /// Prints the table of a report, what failed in full, and the totals.
-pub(super) fn print(report: &Report, output: &mut Output) -> Result<(), Failure> {
+pub(super) fn print(report: &Report, again: &Again, output: &mut Output) -> Result<(), Failure> {
     let place = report.backend.as_ref().and_then(|backend| backend.location.as_deref()).unwrap_or("?");
     let driver = report.backend.as_ref().map_or("no root could be made", |backend| &backend.driver);
     output.line(&format!("{place} ({driver})"))?;
@@ -29,8 +30,7 @@ pub(super) fn print(report: &Report, output: &mut Output) -> Result<(), Failure>
     if report.is_conformant() {
         return Ok(());
     }
-    let ids: Vec<&str> = report.failed().map(|rule| rule.name.as_str()).collect();
-    output.line(&format!("again: storage conformance {place} --rules {} --seed {}", ids.join(","), report.seed))
+    output.line(&format!("again: {}", again.command(place, report)))
 }
 
 fn row(rule: &RuleReport, output: &mut Output) -> Result<(), Failure> {

@@ -83,3 +83,50 @@ fn where_nobody_says_whether_versions_are_kept_it_is_said_that_they_may_stay() {
     let cleaned = held(&s3.run_with(&his, &["conformance", PLACE, "--rules", RULES, "--json"]), 0);
     assert_eq!((&cleaned["outcome"], s3.versions()), (&"done".into(), vec![]));
 }
+
+/// A place whose reads are damaged.
+fn damaged() -> Place {
+    let s3 = Place::new();
+    s3.server.inject(Fault::new(FaultAction::FlipByte).on("GetObject").times(u64::MAX));
+    s3
+}
+
+#[test]
+fn a_report_that_fails_wins_over_a_pipe_that_is_closed() {
+    let s3 = damaged();
+    let args = ["conformance", PLACE, "memory://place", "--rules", "R02", "--html", "page.html"];
+    for json in [&[][..], &["--json"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = s3.command(&[&args[..], json].concat()).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let page = s3.read("page.html");
+        assert!(page.contains("breaks it") && page.contains("<th>memory://place</th>"), "both places: {page}");
+    }
+    s3.server.clear_faults();
+    let (_, writer) = std::io::pipe().unwrap();
+    let output = s3.command(&args).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "nothing fails, and nobody reads that: {output:?}");
+}
+
+#[test]
+fn the_line_to_ask_again_can_be_pasted_into_a_shell() {
+    let s3 = damaged();
+    s3.write("my settings.toml", "");
+    let failing = |rules: &str| {
+        let run = s3.run(&["conformance", "s3://my-bucket/a b", "--rules", rules, "--settings", "my settings.toml"]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        run.out.lines().last().unwrap().to_owned()
+    };
+    let begins = "again: storage --settings 'my settings.toml' conformance 's3://my-bucket/a b' --rules ";
+    assert_eq!(failing("R02"), format!("{begins}r02_end_is_clamped --seed 1"));
+    assert_eq!(failing("K,R"), format!("{begins}K,R --seed 1"), "many are not named one by one");
+}
+
+/// The run that starts it has looked at the place; a look that fails in a passing moment is no finding of a rule.
+#[test]
+fn a_process_of_a_rule_does_not_look_at_the_place_again() {
+    let s3 = Place::new();
+    s3.run(&["conformance", PLACE, "--worker"]).refused(2, &["--worker"]);
+    assert_eq!(s3.server.counts().total(), 0, "{}", s3.server.counts());
+}
