@@ -17,8 +17,9 @@ pub trait Harness: Send + Sync + 'static {
     /// A fresh, empty root, of which no other rule knows.
     async fn fresh(&self) -> Fixture;
 
-    /// A handle on a root that does not exist and that the handle does not create.
-    async fn missing(&self) -> Storage;
+    /// A handle on a root that does not exist and that the handle does not create; rules leave out what they say of such
+    /// where there is none.
+    async fn missing(&self) -> Option<Storage>;
 
     /// Opens, as a further handle and maybe in another process, the root that [`Fixture::address`] names.
     async fn attach(&self, address: &str) -> Storage;

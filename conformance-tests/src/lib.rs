@@ -15,8 +15,8 @@
 //!     async fn fresh(&self) -> Fixture {
 //!         Fixture::new(Storage::new(self.0.open("fresh", true)), "fresh")
 //!     }
-//!     async fn missing(&self) -> Storage {
-//!         Storage::new(self.0.open("missing", false))
+//!     async fn missing(&self) -> Option<Storage> {
+//!         Some(Storage::new(self.0.open("missing", false)))
 //!     }
 //!     async fn attach(&self, address: &str) -> Storage {
 //!         Storage::new(self.0.open(address, false))

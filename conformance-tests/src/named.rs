@@ -55,7 +55,7 @@ impl<H: Harness> Harness for Hosted<H> {
         self.harness.fresh().await
     }
 
-    async fn missing(&self) -> Storage {
+    async fn missing(&self) -> Option<Storage> {
         self.harness.missing().await
     }
 

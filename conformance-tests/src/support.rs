@@ -15,6 +15,7 @@ use storage_core::{
 };
 
 use crate::Harness;
+use crate::context::part_not_asked;
 
 /// So many bytes that look random and are the same for the same seed.
 pub(crate) fn bytes(seed: u64, length: usize) -> Bytes {
@@ -109,6 +110,22 @@ pub(crate) fn sorted<T: ToString>(texts: impl IntoIterator<Item = T>) -> Vec<Str
 pub(crate) fn in_parts(harness: &dyn Harness, seed: u64) -> Option<Bytes> {
     let size = usize::try_from(harness.part_size()?).unwrap();
     Some(bytes(seed, size + 1))
+}
+
+/// A root that does not exist. None, with the reason written down, where the harness has none, and where the place does not
+/// tell whether it exists: S3 forbids a bucket that is another's.
+pub(crate) async fn missing(harness: &dyn Harness) -> Option<Storage> {
+    let Some(root) = harness.missing().await else {
+        part_not_asked("there is no root that does not exist");
+        return None;
+    };
+    match root.head("k").await {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            part_not_asked("this user is forbidden to learn that a root does not exist");
+            None
+        }
+        _ => Some(root),
+    }
 }
 
 /// Writes through a writer, in one piece.

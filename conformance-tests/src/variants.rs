@@ -71,8 +71,8 @@ impl<H: Harness> Harness for SubRoot<H> {
         fixture
     }
 
-    async fn missing(&self) -> Storage {
-        self.inner.missing().await.sub(SUB_ROOT).unwrap()
+    async fn missing(&self) -> Option<Storage> {
+        self.inner.missing().await.map(|root| root.sub(SUB_ROOT).unwrap())
     }
 
     async fn attach(&self, address: &str) -> Storage {
@@ -133,8 +133,8 @@ impl<H: Harness> Harness for Wrapped<H> {
         fixture
     }
 
-    async fn missing(&self) -> Storage {
-        (self.wrap)(self.inner.missing().await)
+    async fn missing(&self) -> Option<Storage> {
+        self.inner.missing().await.map(self.wrap)
     }
 
     async fn attach(&self, address: &str) -> Storage {

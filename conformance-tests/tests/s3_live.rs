@@ -76,8 +76,8 @@ impl Harness for Live {
         Fixture::new(Storage::new(backend), bucket)
     }
 
-    async fn missing(&self) -> Storage {
-        Storage::new(self.open("storage-suite-no-such-bucket"))
+    async fn missing(&self) -> Option<Storage> {
+        Some(Storage::new(self.open("storage-suite-no-such-bucket")))
     }
 
     async fn attach(&self, address: &str) -> Storage {

@@ -93,8 +93,8 @@ impl Harness for Peer {
         }
     }
 
-    async fn missing(&self) -> Storage {
-        match self.medium {
+    async fn missing(&self) -> Option<Storage> {
+        Some(match self.medium {
             Medium::Directory | Medium::AtomicDirectory => {
                 let gone = TempDir::new().expect("a temporary directory");
                 std::fs::create_dir(gone.path().join("root")).expect("a directory");
@@ -106,7 +106,7 @@ impl Harness for Peer {
                 let bucket = Bucket::new(server().endpoint(), "suite-no-such-bucket".to_owned());
                 opened::bucket(self.library, &bucket)
             }
-        }
+        })
     }
 
     async fn attach(&self, address: &str) -> Storage {

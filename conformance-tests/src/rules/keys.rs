@@ -9,8 +9,8 @@ use crate::context::seed;
 use crate::hostile::{CONTROL_NAMES, ENCODED, SPACES_AND_DOTS, SPECIAL, random_keys};
 use crate::rule::rule;
 use crate::support::{
-    assert_absent, assert_found, assert_uri, content_of, for_all, keys, keys_under, kind, level, round_trip, sorted,
-    sweep, write_streaming,
+    assert_absent, assert_found, assert_uri, content_of, for_all, keys, keys_under, kind, level, missing, round_trip,
+    sorted, sweep, write_streaming,
 };
 
 rule! {
@@ -20,14 +20,14 @@ rule! {
 }
 async fn k01_invalid_keys_do_no_io(harness: &dyn Harness) {
     let root = harness.fresh().await;
-    let missing = harness.missing().await;
+    let missing = missing(harness).await;
     for key in ["", "/", "a//b", "../x", "a\0b", "x/"] {
         let reason = Key::new(key).unwrap_err();
         assert!(!reason.message().is_empty(), "the reason why {key:?} is refused");
         assert!(reason.help().is_some(), "what would be right instead of {key:?}");
         assert!(reason.key().is_some(), "the error names {key:?}");
         // A root that is missing would be `BackendNotFound` as soon as somebody looked.
-        for storage in [&root.storage, &missing] {
+        for storage in [Some(&root.storage), missing.as_ref()].into_iter().flatten() {
             for (call, refusal) in refusals(storage, key).await {
                 assert_eq!(refusal.kind(), ErrorKind::InvalidKey, "{call} of {key:?}: {refusal}");
                 assert_eq!(refusal.message(), reason.message(), "the reason of {call} of {key:?}");
@@ -431,8 +431,8 @@ async fn k14_prefixes(harness: &dyn Harness) {
     assert_eq!(level(storage, "o/a").await, ["o/a", "o/a-b", "o/a/", "o/ab"]);
     assert_eq!(keys(storage).await, sorted(all), "the empty prefix matches everything");
 
-    let missing = harness.missing().await;
-    for storage in [storage, &missing] {
+    let missing = missing(harness).await;
+    for storage in [Some(storage), missing.as_ref()].into_iter().flatten() {
         let too_long = "p".repeat(storage.max_key_len() + 1);
         let malformed = ["/", "/a", "a//", "a//b", "./", "../", "../a", "a/../", "a/./b", "a\0", "\n", "\u{ffff}"];
         for refused in malformed.into_iter().chain([too_long.as_str()]) {

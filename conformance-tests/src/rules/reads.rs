@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use crate::Harness;
 use crate::rule::rule;
 use crate::spy::{Spy, in_pieces};
-use crate::support::{bytes, kind};
+use crate::support::{bytes, kind, missing};
 
 /// More than any driver's piece of a stream, and than two windows of a reader.
 const LARGE: usize = 3 << 20;
@@ -27,11 +27,12 @@ async fn r01_refused_ranges(harness: &dyn Harness) {
     let fixture = harness.fresh().await;
     fixture.storage.put("k", "0123456789").await.unwrap();
     let (storage, log) = Spy::new(&fixture.storage).open();
-    let missing = harness.missing().await;
+    let missing = missing(harness).await;
     let refused = [(5, 5), (0, 0), (6, 5), (u64::MAX, 0), (u64::MAX, u64::MAX), (10, 10), (99, 98)];
     let refused = refused.map(|(start, end)| ByteRange::Bounded { start, end });
     for range in refused.into_iter().chain([ByteRange::Suffix(0)]) {
-        for (storage, key) in [(&storage, "k"), (&storage, "no-such"), (&missing, "k")] {
+        let missing = missing.as_ref().map(|missing| (missing, "k"));
+        for (storage, key) in [(&storage, "k"), (&storage, "no-such")].into_iter().chain(missing) {
             let what = format!("{range:?} of {key}");
             assert_eq!(kind(&what, storage.range(key, range).await), ErrorKind::InvalidInput, "{what}");
             let got = storage.get(key, GetOptions::new().range(range)).await;

@@ -56,9 +56,9 @@ impl Harness for LocalHarness {
         Fixture::new(self.open(&path), path.to_str().unwrap()).directory(path).guard(directory)
     }
 
-    async fn missing(&self) -> Storage {
+    async fn missing(&self) -> Option<Storage> {
         let gone = TempDir::new().unwrap();
-        self.open(gone.path())
+        Some(self.open(gone.path()))
     }
 
     async fn attach(&self, address: &str) -> Storage {

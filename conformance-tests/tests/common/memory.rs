@@ -20,8 +20,8 @@ impl Harness for MemoryHarness {
         Fixture::new(Storage::new(self.stores.open(&name, true)), name)
     }
 
-    async fn missing(&self) -> Storage {
-        Storage::new(self.stores.open("missing", false))
+    async fn missing(&self) -> Option<Storage> {
+        Some(Storage::new(self.stores.open("missing", false)))
     }
 
     async fn attach(&self, address: &str) -> Storage {

@@ -141,9 +141,9 @@ impl Harness for S3Harness {
         Fixture::new(self.attach(&address.to_string()).await, address.to_string()).guard(Bucket(server, bucket))
     }
 
-    async fn missing(&self) -> Storage {
+    async fn missing(&self) -> Option<Storage> {
         let address = Address::new(self.server(), self.0, "suite-no-such-bucket", "");
-        self.attach(&address.to_string()).await
+        Some(self.attach(&address.to_string()).await)
     }
 
     async fn attach(&self, address: &str) -> Storage {

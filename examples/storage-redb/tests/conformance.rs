@@ -35,9 +35,9 @@ impl Harness for RedbHarness {
         Fixture::new(storage, directory.path().to_str().unwrap()).guard(directory)
     }
 
-    async fn missing(&self) -> Storage {
+    async fn missing(&self) -> Option<Storage> {
         let gone = TempDir::new().unwrap();
-        self.open(gone.path(), false).await
+        Some(self.open(gone.path(), false).await)
     }
 
     async fn attach(&self, address: &str) -> Storage {
