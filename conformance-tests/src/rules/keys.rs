@@ -2,16 +2,18 @@
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
-use storage_core::{CopyOptions, Error, ErrorKind, GetOptions, Key, MAX_KEY_LEN, Prefix, PutOptions, Result, Storage};
+use storage_core::{
+    CopyOptions, Error, ErrorKind, GetOptions, Key, Location, MAX_KEY_LEN, Prefix, PutOptions, Result, Storage,
+};
 
-use crate::Harness;
-use crate::context::seed;
+use crate::context::{part_not_asked, seed};
 use crate::hostile::{CONTROL_NAMES, ENCODED, SPACES_AND_DOTS, SPECIAL, random_keys};
 use crate::rule::rule;
 use crate::support::{
     assert_absent, assert_found, assert_uri, content_of, for_all, keys, keys_under, kind, level, missing, round_trip,
     sorted, sweep, write_streaming,
 };
+use crate::{Fixture, Harness};
 
 rule! {
     /// What is no key is refused as `InvalidKey`, with the reason and before any I/O, on every driver alike.
@@ -112,6 +114,8 @@ async fn k03_length_limits(harness: &dyn Harness) {
     let storage = &root.storage;
     let most = storage.max_key_len();
     assert!(most <= MAX_KEY_LEN, "a root takes keys of {most} bytes");
+    let least = room(&root);
+    assert!(most >= least, "a root takes keys of {most} bytes, and has room for {least}");
     let too_long = ["x".repeat(most + 1), "é".repeat(most / 2 + 1), "d/".repeat(most / 2) + "xx", "x".repeat(5000)];
     assert_refused(storage, too_long).await;
     let longest = segments(most, 100);
@@ -128,6 +132,17 @@ async fn k03_length_limits(harness: &dyn Harness) {
     assert_eq!(kind("a key too long for a sub-root", sub.put(format!("{key}x"), "").await), ErrorKind::InvalidKey);
     let full = "x".repeat(most);
     assert_eq!(storage.sub(full).map(drop).unwrap_err().kind(), ErrorKind::InvalidKey, "a sub-root without room");
+}
+
+/// How long the keys of a root may be at least: all that its own path leaves, where it is known what a driver counts.
+fn room(root: &Fixture) -> usize {
+    /// What stands in front is never longer than this.
+    const FRONT: usize = MAX_KEY_LEN / 2;
+    match root.storage.location() {
+        // The path may or may not end in the `/` that counts.
+        Some(Location::Object(place)) if place.scheme == "s3" => MAX_KEY_LEN.saturating_sub(place.path.len() + 1),
+        _ => MAX_KEY_LEN - FRONT,
+    }
 }
 
 /// A key of so many bytes, in segments of at most `each`.
@@ -468,5 +483,18 @@ async fn k15_uri_round_trip(harness: &dyn Harness) {
         assert_eq!(storage_core::Location::parse(&location.to_string()).unwrap(), location, "the root's own address");
         let sub = storage.sub("sub-root").unwrap();
         assert_eq!(sub.uri("x").unwrap(), storage.uri("sub-root/x").unwrap(), "a sub-root's keys have the same URIs");
+        opens_again(storage, &harness.attach(&root.address).await).await;
+    }
+}
+
+/// Who has nothing but the URI of an object opens it through another handle on the root.
+async fn opens_again(storage: &Storage, other: &Storage) {
+    let Some(root) = other.location() else { return part_not_asked("another handle on the root has no address") };
+    for key in SPECIAL.iter().map(|special| format!("a{special}b")) {
+        storage.put(&key, content_of(&key)).await.unwrap();
+        let uri = storage.uri(&key).unwrap();
+        let found = Location::parse(&uri).unwrap().key_under(&root);
+        let found = found.unwrap_or_else(|| panic!("{uri:?} lies under {root}"));
+        assert_eq!(other.text(&found).await.unwrap(), content_of(&key), "what {uri:?} opens");
     }
 }
