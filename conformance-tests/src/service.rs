@@ -41,6 +41,11 @@ pub trait Service: Send + Sync {
     /// Makes so many objects under a prefix that ends in `/`, without a request that counts.
     async fn fill(&self, address: &str, prefix: &str, objects: u64);
 
+    /// Makes an empty object of a name that no key expresses, without the driver; false where there can be none.
+    async fn plant(&self, _address: &str, _name: &str) -> bool {
+        false
+    }
+
     /// What must never be shown: the secrets of every handle of this service, broken ones too, and parts of them that
     /// are as good as the whole.
     fn secrets(&self) -> Vec<String>;
@@ -249,6 +254,11 @@ impl Service for Behind {
     async fn fill(&self, address: &str, prefix: &str, objects: u64) {
         let prefix = self.sub_root.map_or_else(|| prefix.to_owned(), |root| format!("{root}/{prefix}"));
         self.inner.fill(address, &prefix, objects).await;
+    }
+
+    async fn plant(&self, address: &str, name: &str) -> bool {
+        let name = self.sub_root.map_or_else(|| name.to_owned(), |root| format!("{root}/{name}"));
+        self.inner.plant(address, &name).await
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -1,11 +1,13 @@
 //! Rules D: delete.
 
-use storage_core::{Error, ErrorKind, Result, Storage};
+use futures::stream::TryStreamExt as _;
+use storage_core::{Error, ErrorKind, ListOptions, Result, Storage};
 
+use super::listing::with_markers;
 use crate::Harness;
 use crate::context::nothing_to_ask;
 use crate::rule::rule;
-use crate::support::{keys, kind, missing};
+use crate::support::{keys, kind, level, missing};
 
 rule! {
     /// Deleting a missing key is Ok, and so is deleting twice.
@@ -127,6 +129,19 @@ async fn d04_delete_by_prefix(harness: &dyn Harness) {
     assert!(keys(storage).await.is_empty());
     storage.put("x", "the root lives on").await.unwrap();
     assert_eq!(keys(storage).await, ["x"]);
+    takes_markers_along(harness).await;
+}
+
+/// Directory markers of other programs go with what is under their prefix, so that nothing of it is left.
+async fn takes_markers_along(harness: &dyn Harness) {
+    let Some((_service, fixture)) = with_markers(harness).await else { return };
+    let storage = &fixture.storage;
+    storage.delete_prefix("x/").await.unwrap();
+    assert_eq!(keys(storage).await, ["x"]);
+    let mut entries = storage.list(ListOptions::new()).await.unwrap();
+    while entries.try_next().await.unwrap().is_some() {}
+    assert_eq!(entries.report().unwrap().skipped, 0, "names that a delete by prefix has left");
+    assert_eq!(level(storage, "").await, ["x"], "one level after a delete by prefix");
 }
 
 rule! {

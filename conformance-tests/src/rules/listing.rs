@@ -1,12 +1,15 @@
 //! Rules L: what a listing holds, in which order, from where and how far.
 
+use std::sync::Arc;
+
 use futures::stream::TryStreamExt;
 use storage_core::{Entry, ErrorKind, ListOptions, ListReport, Prefix, Storage, Token};
 
-use crate::Harness;
 use crate::context::{NO_DIRECTORY, part_not_asked};
 use crate::rule::rule;
+use crate::service::Service;
 use crate::support::{keys, kind, level, missing};
+use crate::{Fixture, Harness};
 
 /// Keys whose order tells bytes from letters, UTF-8 from UTF-16, and names from whole keys.
 const KEYS: [&str; 30] = [
@@ -175,11 +178,46 @@ async fn l03_no_directories(harness: &dyn Harness) {
         assert_eq!(entries, due, "under {prefix:?}");
     }
     assert_eq!(level(storage, "x/y/z/").await, ["x/y/z/w"], "one level");
+    markers_are_no_objects(harness).await;
     let Some(directory) = &fixture.directory else { return part_not_asked(NO_DIRECTORY) };
     std::fs::create_dir_all(directory.join("foreign/sub")).unwrap();
     std::fs::write(directory.join("foreign/sub/file"), "by another program").unwrap();
     assert_eq!(keys(storage).await, ["foreign/sub/file", "x", "x/y", "x/y/z/w"], "directories of another program");
     assert_eq!(storage.text("foreign/sub/file").await.unwrap(), "by another program");
+}
+
+/// Directory markers of other programs are no objects; other names that no key expresses are skipped, counted and named.
+async fn markers_are_no_objects(harness: &dyn Harness) {
+    let Some((_service, fixture)) = with_markers(harness).await else { return };
+    let storage = &fixture.storage;
+    assert_eq!(keys(storage).await, ["x", "x/y"], "beside directory markers");
+    // A service tells what keys have in common and not what lies below it: a level of markers alone may show as a prefix.
+    let mut one_level = level(storage, "x/").await;
+    one_level.retain(|entry| entry != "x/empty/");
+    assert_eq!(one_level, ["x/y"], "one level beside directory markers");
+    let (_, report) = listed(storage, query("", false, None)).await;
+    assert!(report.complete && report.skipped >= 1, "{report:?}");
+    assert!(report.skipped_names.iter().any(|skipped| skipped.name.contains("x//b")), "{report:?}");
+}
+
+/// A root with two objects, in which another program has made directory markers and a name with an empty segment; none,
+/// with the reason written down, where no such names can be made.
+pub(super) async fn with_markers(harness: &dyn Harness) -> Option<(Arc<dyn Service>, Fixture)> {
+    let Some(service) = harness.service().await else {
+        part_not_asked("directory markers: the harness has no service into which they could be put");
+        return None;
+    };
+    let fixture = service.fresh().await;
+    for name in ["x/", "x/empty/", "x//b"] {
+        if !service.plant(&fixture.address, name).await {
+            part_not_asked("directory markers: the service makes no names that no key expresses");
+            return None;
+        }
+    }
+    for key in ["x", "x/y"] {
+        fixture.storage.put(key, "").await.unwrap();
+    }
+    Some((service, fixture))
 }
 
 rule! {

@@ -202,6 +202,12 @@ impl Service for S3Service {
         self.server.synthetic_objects(&address.bucket, &format!("{}{prefix}", address.prefix), objects, 7);
     }
 
+    async fn plant(&self, address: &str, name: &str) -> bool {
+        let address: Address = address.parse().unwrap();
+        self.server.synthetic_object(&address.bucket, &format!("{}{name}", address.prefix), 0);
+        true
+    }
+
     fn secrets(&self) -> Vec<String> {
         [SECRET_KEY, NOBODY_SECRET, GUEST_SECRET, GUEST_TOKEN, WRONG_SECRET].map(str::to_owned).to_vec()
     }
