@@ -459,20 +459,48 @@ async fn c08_unsupported_conditions(harness: &dyn Harness) {
         }
         assert_eq!(storage.text("key").await.unwrap(), "the object");
     }
-    // The handle refuses what is not declared; whether the driver could do it all the same, only the driver knows.
-    let key = storage_core::Key::new("key").unwrap();
-    storage.put(&key, "the object").await.unwrap();
-    if can.put_create_only == Support::No {
-        let again = storage.backend().put(&key, "x".into(), put().create_only()).await;
-        let works = again.is_err_and(|error| error.kind() == ErrorKind::AlreadyExists);
-        assert!(!works, "a create-only put works, though it is not declared");
+    for (condition, support) in DRIVERS_OWN.into_iter().zip(can.conditions()) {
+        if support == Support::No {
+            storage.put("key", "the object").await.unwrap();
+            let judged = driver_judges(storage, condition).await;
+            assert!(!judged, "a {condition} is judged by the driver, though it is not declared");
+        }
     }
-    if can.delete_if_match == Support::No {
-        let stale = DeleteOptions::new().if_match(ETag::new("no-such-etag"));
-        let works = storage.backend().delete(&key, stale).await;
-        let works = works.is_err_and(|error| error.kind() == ErrorKind::PreconditionFailed);
-        assert!(!works, "a delete with if-match works, though it is not declared");
-    }
+}
+
+/// The conditions in the order of [`Capabilities::conditions`](storage_core::Capabilities::conditions).
+const DRIVERS_OWN: [&str; 6] = [
+    "create-only put",
+    "put with if-match",
+    "create-only streaming write",
+    "streaming write with if-match",
+    "create-only copy",
+    "delete with if-match",
+];
+
+/// Whether the driver itself refuses a write of `key` that does not fit its condition. The handle refuses whatever is not
+/// declared, so that only the driver knows whether it could do it all the same.
+async fn driver_judges(storage: &Storage, condition: &str) -> bool {
+    let (backend, key) = (storage.backend(), storage_core::Key::new("key").unwrap());
+    let (create, stale) = (PutOptions::new().create_only(), || ETag::new("no-such-etag"));
+    let streamed = async |options: PutOptions| {
+        let mut writer = backend.writer(&key, options).await?;
+        writer.write("x".into()).await?;
+        writer.finish().await.map(drop)
+    };
+    let result = match condition {
+        "create-only put" => backend.put(&key, "x".into(), create).await.map(drop),
+        "put with if-match" => backend.put(&key, "x".into(), PutOptions::new().if_match(stale())).await.map(drop),
+        "create-only streaming write" => streamed(create).await,
+        "streaming write with if-match" => streamed(PutOptions::new().if_match(stale())).await,
+        "create-only copy" => {
+            let source = storage_core::Key::new("source").unwrap();
+            storage.put(&source, "x").await.unwrap();
+            backend.copy(&source, &key, CopyOptions::new().create_only()).await.map(drop)
+        }
+        _ => backend.delete(&key, DeleteOptions::new().if_match(stale())).await,
+    };
+    result.is_err_and(|error| matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::PreconditionFailed))
 }
 
 fn versioned_head() -> HeadOptions {

@@ -4,7 +4,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use storage_core::{
-    Attributes, ErrorKind, Key, ListOptions, PresignMethod, PresignOptions, PutOptions, Result, Support, WatchOptions,
+    Attributes, ErrorKind, HeadOptions, Key, ListOptions, Prefix, PresignMethod, PresignOptions, PutOptions, Result,
+    Storage, Support, WatchOptions,
 };
 
 use crate::Harness;
@@ -48,6 +49,33 @@ async fn c08_undeclared_powers(harness: &dyn Harness) {
         storage.put(&key, "text").await.unwrap();
     }
     assert_eq!(storage.text(&key).await.unwrap(), "text", "what is refused changes nothing");
+    understated(storage, &key).await;
+}
+
+/// The handle refuses whatever is not declared; whether the driver could do it all the same, only the driver knows.
+async fn understated(storage: &Storage, key: &Key) {
+    let (backend, can) = (storage.backend(), storage.capabilities());
+    let mut works = Vec::new();
+    if !can.local_path && backend.local_path(key).await.is_ok() {
+        works.push("local_path");
+    }
+    let minute = PresignOptions::new(PresignMethod::Get, Duration::from_secs(60));
+    if !can.presign && backend.presign(key, minute).await.is_ok() {
+        works.push("presign");
+    }
+    if !can.watch && backend.watch(&Prefix::default(), WatchOptions::new()).await.is_ok() {
+        works.push("watch");
+    }
+    if can.versions == Support::No {
+        let written = backend.put(key, "text".into(), PutOptions::new()).await.unwrap();
+        works.extend(written.version.map(|_| "versions"));
+    }
+    let label = Attributes::new().user("label", "x");
+    if !can.attributes && backend.put(key, "text".into(), PutOptions::new().attributes(label.clone())).await.is_ok() {
+        let kept = backend.head(key, HeadOptions::new()).await.unwrap().attributes == label;
+        works.extend(kept.then_some("attributes"));
+    }
+    assert!(works.is_empty(), "{} can be used, though not declared", works.join(", "));
 }
 
 /// What a declared power gives; nothing of one that is not declared, which must be refused.

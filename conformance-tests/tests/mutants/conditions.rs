@@ -226,3 +226,43 @@ impl Lie for DeniesItsPowers {
         known
     }
 }
+
+/// A mutant that declares less than it can.
+macro_rules! understating {
+    ($($(#[$doc:meta])* $name:ident: $deny:expr;)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Default)]
+            pub(crate) struct $name;
+
+            #[async_trait]
+            impl Lie for $name {
+                fn declares(&self, inner: &Inner) -> Capabilities {
+                    let deny: fn(&mut Capabilities) = $deny;
+                    let mut known = inner.capabilities();
+                    deny(&mut known);
+                    known
+                }
+            }
+        )+
+    };
+}
+
+understating! {
+    /// Swaps, and says that it does not.
+    DeniesSwaps: |known| known.put_if_match = Support::No;
+    /// Judges streaming writes that create, and says that it does not.
+    DeniesStreamedCreates: |known| known.writer_create_only = Support::No;
+    /// Judges streaming swaps, and says that it does not.
+    DeniesStreamedSwaps: |known| known.writer_if_match = Support::No;
+    /// Judges copies, and says that it does not.
+    DeniesCopies: |known| known.copy_create_only = Support::No;
+    /// Stores attributes, and says that it does not.
+    DeniesAttributes: |known| known.attributes = false;
+    /// Tells paths, and says that it does not.
+    DeniesPaths: |known| known.local_path = false;
+    /// Presigns, and says that it does not.
+    DeniesPresigning: |known| known.presign = false;
+    /// Takes short keys only, by its own account.
+    UnderstatesKeys: |known| known.max_key_len = 300;
+}
