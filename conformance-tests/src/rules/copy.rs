@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
 use storage_core::{
-    Attributes, BackendWriter, CopyOptions, CopyResult, ETagKind, ErrorKind, Operation, PutOptions, PutResult, Result,
-    Storage, Support,
+    Attributes, BackendWriter, CopyOptions, ETagKind, ErrorKind, Operation, PutOptions, PutResult, Result, Storage,
+    Support,
 };
 
 use crate::Harness;
@@ -19,7 +19,7 @@ use crate::context::{waive, waive_part};
 use crate::race::assert_one;
 use crate::rule::rule;
 use crate::spy::{Spy, in_pieces};
-use crate::support::{bytes, keys, kind};
+use crate::support::{assert_reported, bytes, keys, kind};
 
 /// How long the clock that dates objects may take to show a later time, beyond its precision.
 const CLOCK_TURNS: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ async fn x01_copy_is_independent(harness: &dyn Harness) {
     for target in ["target/a", "target/b", "source/below", "target"] {
         let result = storage.copy("source", target).await.unwrap();
         let copy = storage.head(target).await.unwrap();
-        assert_eq!(CopyResult::from(&copy.meta), result, "{target}: what the copy reports");
+        assert_reported(format!("a copy to {target}"), result, &copy.meta);
         assert_eq!(copy.attributes, source.attributes, "{target}: the attributes");
         assert!(storage.bytes(target).await.unwrap() == data, "{target}: the content");
         assert!(copy.meta.last_modified > source.meta.last_modified, "{target}: a copy has a time of its own");
@@ -107,7 +107,7 @@ async fn x02_onto_itself(harness: &dyn Harness) {
         ("copy_to from a sub-root", sub.copy_to("k", storage, "t/k", plain.clone()).await),
     ];
     for (what, result) in results {
-        assert_eq!(result.unwrap(), CopyResult::from(&before.meta), "{what} onto itself");
+        assert_reported(format!("{what} onto itself"), result.unwrap(), &before.meta);
         assert_eq!(storage.head("t/k").await.unwrap(), before, "after a {what} onto itself");
         assert_eq!(storage.text("t/k").await.unwrap(), "text", "after a {what} onto itself");
     }
@@ -291,7 +291,7 @@ async fn x06_move_never_loses_both(harness: &dyn Harness) {
         }
         let result = storage.rename(from, to).await.unwrap();
         let head = storage.head(to).await.unwrap();
-        assert_eq!(CopyResult::from(&head.meta), result, "{from} to {to}: what the move reports");
+        assert_reported(format!("a move from {from} to {to}"), result, &head.meta);
         assert_eq!(head.attributes, attributes, "{from} to {to}: the attributes");
         assert_eq!(storage.text(to).await.unwrap(), "text", "{from} to {to}");
         assert_eq!(keys(storage).await, [to], "{from} to {to}: nothing else is there");
@@ -403,7 +403,7 @@ async fn x07_between_backends(harness: &dyn Harness) {
     let head = source.head("a/k").await.unwrap();
     let result = source.copy_to("a/k", target, "b/k", CopyOptions::new()).await.unwrap();
     let copied = target.head("b/k").await.unwrap();
-    assert_eq!(CopyResult::from(&copied.meta), result);
+    assert_reported("a copy to another root", result, &copied.meta);
     assert_eq!(copied.attributes, head.attributes, "the attributes go along");
     assert_eq!(target.text("b/k").await.unwrap(), "text");
     assert_eq!(source.head("a/k").await.unwrap(), head, "the source is untouched");
