@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::context::{self, part_not_asked};
 
+/// How long a rule goes on where it has not tried enough: a place that is so slow ought not to count as one that hangs.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// How often and how long a rule tries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
@@ -44,9 +47,11 @@ pub(crate) struct Tries {
 }
 
 impl Tries {
-    /// The seed of the next try; none where there were enough, or where the time is over and less would do.
+    /// The seed of the next try, of which there is one in any case; none where there were as many as may be, or where the
+    /// time is over, which is longer while they are not enough.
     pub(crate) fn next(&mut self, enough: bool) -> Option<u64> {
-        if self.made >= self.most || enough && self.began.elapsed() >= self.time {
+        let time = if enough { self.time } else { self.time.max(LONGEST) };
+        if self.made >= self.most || self.made > 0 && self.began.elapsed() >= time {
             return None;
         }
         self.made += 1;

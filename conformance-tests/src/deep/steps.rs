@@ -52,13 +52,6 @@ pub(crate) struct Listing {
     pub(crate) by_tokens: bool,
 }
 
-impl Step {
-    /// Whether it may make or change an object.
-    pub(crate) fn writes(&self) -> bool {
-        matches!(self, Self::Put { .. } | Self::Copy { .. } | Self::Rename { .. } | Self::Finish { .. })
-    }
-}
-
 /// One step.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -122,6 +115,13 @@ pub(crate) enum Step {
     },
     /// Removes what interrupted writes left an hour ago: nothing.
     Sweep,
+}
+
+impl Step {
+    /// Whether it may make or change an object.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self, Self::Put { .. } | Self::Copy { .. } | Self::Rename { .. } | Self::Finish { .. })
+    }
 }
 
 /// The keys of a history: related ones, and hostile ones out of a greater number.
