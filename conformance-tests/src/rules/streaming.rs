@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::writes::chunks;
 use crate::Harness;
-use crate::context::{seed, waive_part};
+use crate::context::{NO_SERVICE, part_not_asked, seed, waive_part};
 use crate::process::{Job, Worker};
 use crate::rule::rule;
 use crate::service::Request;
@@ -151,7 +151,8 @@ async fn younger_is_left(harness: &dyn Harness, storage: &Storage) {
 
 /// Of a writer that is dropped, the parts that were sent are discarded without a sweep. Only the service can tell.
 async fn dropped_parts_are_discarded(harness: &dyn Harness) {
-    let (Some(data), Some(service)) = (in_parts(harness, 7), harness.service().await) else { return };
+    let Some(data) = in_parts(harness, 7) else { return };
+    let Some(service) = harness.service().await else { return part_not_asked(NO_SERVICE) };
     let root = service.fresh().await;
     let mut writer = root.storage.writer("dropped").await.unwrap();
     writer.write(data).await.unwrap();

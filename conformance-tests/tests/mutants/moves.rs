@@ -2,8 +2,8 @@
 
 use conformance_tests::async_trait;
 use storage_core::{
-    CopyOptions, CopyResult, DeleteOptions, Error, GetOptions, HeadOptions, Key, Payload, Prefix, PutOptions, Result,
-    VersionLister, VersionPage,
+    CopyOptions, CopyResult, DeleteOptions, Entry, Error, GetOptions, HeadOptions, Key, ListOptions, Payload, Prefix,
+    PutOptions, Result, VersionLister, VersionPage,
 };
 
 use crate::lie::{Inner, Lie};
@@ -214,5 +214,25 @@ impl Lie for LeavesDirectories {
             std::fs::create_dir_all(directory)?;
         }
         Ok(())
+    }
+}
+
+/// Deletes by prefix what a listing shows, and leaves the rest.
+#[derive(Default)]
+pub(crate) struct DeletesWhatIsListed;
+
+#[async_trait]
+impl Lie for DeletesWhatIsListed {
+    async fn delete_prefix(&self, inner: &Inner, prefix: &Prefix) -> Result<u64> {
+        let mut pages = inner.list(ListOptions::new().prefix(prefix.clone())).await?;
+        let mut deleted = 0;
+        while let Some(page) = pages.next_page().await? {
+            let keys: Vec<Key> = page.entries.into_iter().filter_map(Entry::object).map(|meta| meta.key).collect();
+            for result in inner.delete_many(keys).await? {
+                result?;
+                deleted += 1;
+            }
+        }
+        Ok(deleted)
     }
 }

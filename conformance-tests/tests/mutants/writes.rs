@@ -319,6 +319,17 @@ impl Lie for SweepsNothing {
     }
 }
 
+/// Sweeps whatever the age.
+#[derive(Default)]
+pub(crate) struct SweepsTheYoung;
+
+#[async_trait]
+impl Lie for SweepsTheYoung {
+    async fn sweep(&self, inner: &Inner, _: SweepOptions) -> Result<SweepReport> {
+        inner.sweep(SweepOptions::default()).await
+    }
+}
+
 /// Stores no attributes with what is streamed.
 #[derive(Default)]
 pub(crate) struct StreamsLoseAttributes;
