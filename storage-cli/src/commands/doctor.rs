@@ -8,7 +8,7 @@ mod sheet;
 use serde_json::json;
 use storage::diagnosis::{Examination, Finding, Given};
 use storage::settings::{STORAGE_BACKEND, STORAGE_LOCAL_DURABILITY};
-use storage::{Location, OpenOptions, Settings, Storage, local, s3};
+use storage::{Location, OpenOptions, Settings, Storage, Support, local, s3};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -100,14 +100,20 @@ impl Doctor<'_> {
         };
         let scratch = Scratch::whole(below.storage(), name);
         let (written, deleted) = rights.of_writer(&scratch, exam).await;
+        let versions = scratch.to_write().capabilities().versions == Support::Yes;
         if written {
+            if versions {
+                rights.version(&scratch, exam).await;
+            }
             let aborts = below.uploads(scratch::OBJECT, exam).await;
             match deleted {
                 true => below.conditions(aborts, exam).await,
                 false => exam.skip(&CONDITIONS, "the objects of the probes could not be removed"),
             }
         } else {
-            exam.skip(&[&UPLOADS[..], &CONDITIONS].concat(), rights::NOT_WRITTEN);
+            let of_versions = [rights::VERSION].into_iter().filter(|_| versions);
+            let rest: Vec<_> = of_versions.chain(UPLOADS).chain(CONDITIONS).collect();
+            exam.skip(&rest, rights::NOT_WRITTEN);
         }
         scratch.end(exam).await;
     }

@@ -146,8 +146,12 @@ async fn tell_versions(core: &std::sync::Arc<Core>, exam: &mut Examination<'_>) 
             "the service does not tell this caller whether the bucket keeps any",
             format!("allow s3:GetBucketVersioning on the bucket {:?}, if versions are to be used", core.options.bucket),
         )),
-        Some(Some(false)) => exam.add(Finding::good(VERSIONS, "not kept by the bucket")),
+        Some(Some(false)) => {
+            core.known.set_versions(false);
+            exam.add(Finding::good(VERSIONS, "not kept by the bucket"));
+        }
         Some(Some(true)) => {
+            core.known.set_versions(true);
             let list = async {
                 versions::open(core, ListOptions::new().page_size(1))?.next_page().await?;
                 Ok("kept by the bucket, and may be listed".to_owned())

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storage_core::diagnosis::{Examination, Finding};
-use storage_core::{Attributes, Error, ErrorKind, PutMode, Result, Support};
+use storage_core::{Attributes, Error, ErrorKind, PutMode, Result, Support, SweepOptions};
 
 use super::Patient;
 use crate::core::Core;
 use crate::options::{ConditionPolicy, S3Options};
 use crate::probe::{self, Condition, Seen};
+use crate::sweep;
 use crate::upload::{self, Part, Upload};
 
-/// The steps of an upload in parts, each of which a caller may be denied.
-pub const UPLOADS: [&str; 4] = ["begin an upload", "upload a part", "complete an upload", "abort an upload"];
+/// The steps of an upload in parts, each of which a caller may be denied; what was left of others is found by listing them.
+pub const UPLOADS: [&str; 5] =
+    ["begin an upload", "upload a part", "complete an upload", "abort an upload", "list uploads"];
 
 /// The conditional writes that a service may keep or not; uploads are streaming writes that end in parts.
 pub const CONDITIONS: [&str; 6] =
@@ -28,12 +30,31 @@ const CONTENT: &[u8] = b"storage doctor";
 /// The longest that the probe of one condition may take: about seventy requests, eight at a time.
 const PROBE: Duration = Duration::from_secs(20);
 
+/// What a probe that is out of time may take to say so.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Why nothing is said of a condition: a slow way says nothing of what the service keeps.
+const LATE: &str = "its requests take too long to be answered: see latency";
+
 impl Patient {
-    /// Tries an upload in parts: begins, fills and completes one, and aborts another. Five requests; the object of the first
-    /// stays under the key, and so does that of the second where it may not be aborted. Says whether it may.
+    /// Tries an upload in parts: begins, fills and completes one, aborts another, and lists what was begun. Six requests; the
+    /// object of the first stays under the key, and so does that of the second where it may not be aborted. Says whether it
+    /// may.
     pub async fn uploads(&self, key: &str, exam: &mut Examination<'_>) -> bool {
+        let aborts = self.steps(key, exam).await;
+        let listed = async {
+            // None is so old: they are listed, and left alone.
+            sweep::sweep(&self.core, SweepOptions::older_than(Duration::MAX)).await?;
+            Ok("allowed".to_owned())
+        };
+        exam.check(UPLOADS[4], listed).await;
+        aborts
+    }
+
+    /// The same but for the listing.
+    async fn steps(&self, key: &str, exam: &mut Examination<'_>) -> bool {
         let core = &self.core;
-        let [begin, part, complete, abort] = UPLOADS;
+        let [begin, part, complete, abort, _] = UPLOADS;
         let Some(mut kept) = exam.run(begin, STEP, Begun::new(core, key)).await else {
             exam.skip(&[part, complete, abort], "no upload can be begun");
             return false;
@@ -78,19 +99,26 @@ impl Patient {
                 exam.skip(&[name], "the uploads of the probe could not be removed");
                 continue;
             }
-            if exam.run(name, PROBE, ask(&probed, condition)).await.is_some() {
-                let promised = self.core.known.support(condition);
-                exam.add(judged(name, promised, probed.known.seen(condition)));
+            match exam.run(name, PROBE + GRACE, ask(&probed, condition)).await {
+                None => {}
+                Some(false) => exam.add(Finding::not_tried(name, LATE)),
+                Some(true) => {
+                    let promised = self.core.known.support(condition);
+                    exam.add(judged(name, promised, probed.known.seen(condition)));
+                }
             }
         }
     }
 }
 
-/// Lets the service show what it does with a condition; that it does not keep it is no failure of asking.
-async fn ask(core: &Arc<Core>, condition: Condition) -> Result<()> {
-    match probe::require(core, condition).await {
-        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
-        asked => asked,
+/// Lets the service show what it does with a condition; that it does not keep it is no failure of asking. False where it is
+/// too slow to show anything.
+async fn ask(core: &Arc<Core>, condition: Condition) -> Result<bool> {
+    match tokio::time::timeout(PROBE, probe::require(core, condition)).await {
+        Err(_) => Ok(false),
+        Ok(Err(error)) if error.kind() == ErrorKind::Timeout => Ok(false),
+        Ok(Err(error)) if error.kind() == ErrorKind::Unsupported => Ok(true),
+        Ok(asked) => asked.map(|()| true),
     }
 }
 

@@ -306,7 +306,7 @@ impl Known {
         }
     }
 
-    pub(super) fn set_versions(&self, versions: bool) {
+    pub(crate) fn set_versions(&self, versions: bool) {
         self.found.versions.get_or_init(|| versions);
     }
 }

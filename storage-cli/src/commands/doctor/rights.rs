@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures::stream::TryStreamExt as _;
 use storage::diagnosis::{Examination, Finding};
-use storage::{Entry, Error, ErrorKind, GetOptions, Key, ListOptions, PutOptions, Result, Storage, Support};
+use storage::{
+    DeleteOptions, Entry, Error, ErrorKind, GetOptions, Key, ListOptions, PutOptions, Result, Storage, Support,
+};
 
 use super::scratch::{OBJECT, Scratch};
 
@@ -20,8 +22,14 @@ pub(super) const ALL: [&str; 6] = ["open", "list", "write", "read", "latency", "
 /// So many small requests are timed.
 const TIMED: usize = 10;
 
+/// What requests that are out of time may take to say so.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A median that is longer is worth a note.
 const SLOW: Duration = Duration::from_secs(1);
+
+/// What is tried where versions are kept.
+pub(super) const VERSION: &str = "delete a version";
 
 /// Why much is not tried.
 pub(super) const NOT_WRITTEN: &str = "nothing can be written";
@@ -114,6 +122,19 @@ impl Rights {
         exam.check("delete", deleted).await
     }
 
+    /// Whether a version may be deleted, which is a right of its own: nothing goes for good without it.
+    pub(super) async fn version(&self, scratch: &Scratch, exam: &mut Examination<'_>) {
+        let deleted = async {
+            let written = scratch.to_write().put(OBJECT, CONTENT).await?;
+            let Some(version) = written.version else {
+                return Ok("the service names none of what was written".to_owned());
+            };
+            scratch.to_write().delete_with(OBJECT, DeleteOptions::new().version(version)).await?;
+            Ok("allowed".to_owned())
+        };
+        exam.check(VERSION, deleted).await;
+    }
+
     /// Opens the first object that there is.
     async fn read_any(&self, exam: &mut Examination<'_>) -> Option<Key> {
         let first = tokio::time::timeout(STEP, self.first()).await;
@@ -137,21 +158,28 @@ impl Rights {
     }
 }
 
-/// Asks for the head of an object several times, one after the other.
+/// Asks for the head of an object several times, one after the other, as often as the time allows.
 async fn latency(storage: &Storage, key: &str, exam: &mut Examination<'_>) {
     let timed = async {
-        let mut times = Vec::with_capacity(TIMED);
-        for _ in 0..TIMED {
+        let (end, mut times) = (Instant::now() + STEP, Vec::with_capacity(TIMED));
+        while times.len() < TIMED {
             let start = Instant::now();
-            storage.head(key).await?;
+            match tokio::time::timeout(end.saturating_duration_since(start), storage.head(key)).await {
+                Ok(head) => head?,
+                Err(_) => break,
+            };
             times.push(start.elapsed());
         }
         times.sort();
-        Ok((times[TIMED / 2], times[TIMED - 1]))
+        Ok(times)
     };
-    let Some((median, worst)) = exam.run("latency", STEP, timed).await else { return };
+    let Some(times) = exam.run("latency", STEP + GRACE, timed).await else { return };
+    let [.., worst] = times[..] else {
+        return exam.add(Finding::not_tried("latency", format!("no head was answered within {} s", STEP.as_secs())));
+    };
+    let (count, median) = (times.len(), times[times.len() / 2]);
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
-    let seen = format!("{TIMED} heads: median {:.2} ms, worst {:.2} ms", millis(median), millis(worst));
+    let seen = format!("{count} heads: median {:.2} ms, worst {:.2} ms", millis(median), millis(worst));
     exam.add(match median > SLOW {
         true => Finding::note("latency", seen, "use a place that is nearer, or look at what slows the way there"),
         false => Finding::good("latency", seen),

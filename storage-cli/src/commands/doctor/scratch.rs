@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use storage::diagnosis::Examination;
-use storage::{DeleteOptions, ListOptions, Result, Storage, SweepOptions};
+use storage::diagnosis::{Examination, Finding};
+use storage::{DeleteOptions, Error, ErrorKind, ListOptions, Result, Storage, Support, SweepOptions};
 
 use crate::failure::note;
 
@@ -14,6 +14,8 @@ pub(super) const OBJECT: &str = "object";
 
 /// How long what is left by an interruption may take to go.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+const CLEAN_UP: &str = "clean up";
 
 /// A part of the place that is the examination's own.
 pub(super) struct Scratch {
@@ -59,41 +61,88 @@ impl Scratch {
             let cleared = self.parts.clear().await;
             // What stays is told here.
             self.written.store(false, Ordering::Relaxed);
-            match cleared {
-                Ok(()) => Ok(format!("nothing of {} is left", self.name)),
-                Err(error) => {
+            match cleared.left {
+                None => Ok(cleared.unseen),
+                Some(error) => {
                     let message = format!("{} could not be removed: {}", self.name, error.message());
                     Err(error.with_message(message))
                 }
             }
         };
-        exam.check("clean up", cleared).await;
+        let Some(unseen) = exam.run(CLEAN_UP, FAREWELL, cleared).await else { return };
+        exam.add(match unseen {
+            None => Finding::good(CLEAN_UP, format!("nothing of {} is left", self.name)),
+            Some(error) => {
+                let fix = error.help().unwrap_or("look for it as a user who may see all").to_owned();
+                Finding::note(CLEAN_UP, self.unseen(&error), fix)
+            }
+        });
+    }
+
+    fn unseen(&self, error: &Error) -> String {
+        let (name, kind, message) = (&self.name, error.kind(), error.message());
+        format!("what is known of {name} is removed; it cannot be seen whether there is more: {kind}: {message}")
+    }
+}
+
+/// How far everything was removed.
+#[derive(Default)]
+struct Cleared {
+    /// Why something is left.
+    left: Option<Error>,
+    /// Why it cannot be seen whether something is.
+    unseen: Option<Error>,
+}
+
+impl Cleared {
+    fn is_left(&mut self, step: Result<()>) {
+        if let Err(error) = step {
+            self.left.get_or_insert(error);
+        }
+    }
+
+    fn is_unseen(&mut self, step: Result<()>) {
+        match step {
+            Err(error) if error.kind() != ErrorKind::Unsupported => {
+                self.unseen.get_or_insert(error);
+            }
+            _ => {}
+        }
     }
 }
 
 impl Parts {
-    /// What is known by its key needs no right to list.
-    async fn clear(&self) -> Result<()> {
-        self.storage.delete(OBJECT).await?;
-        let listed = self.storage.delete_all().await.is_ok();
+    /// All that can be removed, whatever of it cannot. What is known by its key needs no right to list.
+    async fn clear(&self) -> Cleared {
+        let mut cleared = Cleared::default();
+        cleared.is_left(self.storage.delete(OBJECT).await);
+        cleared.is_unseen(self.storage.delete_all().await.map(drop));
         if self.whole {
-            // As far as the caller may: what an interrupted probe began, and what a bucket with versions keeps.
-            let _ = self.storage.sweep(SweepOptions::older_than(Duration::ZERO)).await;
-            if listed {
-                let _ = self.forget_versions().await;
+            // What an interrupted probe began, and what a bucket with versions keeps.
+            let swept = self.storage.sweep(SweepOptions::older_than(Duration::ZERO)).await;
+            cleared.is_unseen(swept.map(drop));
+            match self.storage.capabilities().versions {
+                Support::No => {}
+                Support::Yes => cleared.is_left(self.forget_versions().await),
+                Support::Unprobed => match self.forget_versions().await {
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => cleared.is_unseen(Err(error)),
+                    // A service that knows of no versions refuses it in a way of its own.
+                    _ => {}
+                },
             }
         }
-        Ok(())
+        cleared
     }
 
     async fn forget_versions(&self) -> Result<()> {
-        let mut pages = self.storage.versions(ListOptions::new()).await?;
+        let (mut pages, mut forgotten) = (self.storage.versions(ListOptions::new()).await?, Ok(()));
         while let Some(page) = pages.next_page().await? {
             for version in page.versions {
-                self.storage.delete_with(version.key, DeleteOptions::new().version(version.id)).await?;
+                let deleted = self.storage.delete_with(version.key, DeleteOptions::new().version(version.id)).await;
+                forgotten = forgotten.and(deleted);
             }
         }
-        Ok(())
+        forgotten
     }
 }
 
@@ -108,8 +157,10 @@ impl Drop for Scratch {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async { Ok::<_, storage::Error>(tokio::time::timeout(FAREWELL, parts.clear()).await) })
         });
-        if !matches!(cleared.join(), Ok(Ok(Ok(Ok(()))))) {
-            note(&format!("{} could not be removed; storage rm -r does it", self.name), false);
+        match cleared.join() {
+            Ok(Ok(Ok(Cleared { left: None, unseen: None }))) => {}
+            Ok(Ok(Ok(Cleared { left: None, unseen: Some(error) }))) => note(&self.unseen(&error), false),
+            _ => note(&format!("{} could not be removed; storage rm -r does it", self.name), false),
         }
     }
 }

@@ -260,6 +260,7 @@ fn each_right_that_is_missing_is_named() {
         ("UploadPart", "upload a part", "s3:PutObject"),
         ("CompleteMultipartUpload", "complete an upload", "s3:PutObject"),
         ("AbortMultipartUpload", "abort an upload", "s3:AbortMultipartUpload"),
+        ("ListMultipartUploads", "list uploads", "s3:ListBucketMultipartUploads"),
     ] {
         let (s3, his) = denied(&[operation]);
         let sheet = examine(&s3, &his);
@@ -267,6 +268,9 @@ fn each_right_that_is_missing_is_named() {
         only_x_is_there(&s3);
         if operation == "AbortMultipartUpload" {
             sheet.tells("if-match upload", "not_tried", "could not be removed", "");
+        }
+        if check.starts_with("list") {
+            sheet.tells("clean up", "note", "cannot be seen whether there is more", permission);
         }
     }
 }
@@ -317,7 +321,42 @@ fn a_bucket_with_versions() {
     let sheet = examine(&s3, &[]);
     assert_eq!((sheet.code, sheet.failed()), (Some(0), vec![]), "{sheet:?}");
     sheet.tells("versions", "good", "kept by the bucket", "");
+    sheet.is("delete a version", "good");
     assert_eq!(s3.versions(), before);
+}
+
+/// Where versions stay, it is not said that nothing does.
+#[test]
+fn versions_that_stay_are_told() {
+    for (operation, permission, failed) in [
+        ("DeleteObjectVersion", "s3:DeleteObjectVersion", ["delete a version", "clean up"]),
+        ("ListObjectVersions", "s3:ListBucketVersions", ["versions", "clean up"]),
+    ] {
+        let (s3, his) = denied(&[operation]);
+        s3.server.set_versioning(BUCKET, true);
+        let sheet = examine(&s3, &his);
+        assert_eq!((sheet.code, sheet.failed()), (Some(1), failed.to_vec()), "{sheet:?}");
+        failed.iter().for_each(|check| sheet.tells(check, "failed", "AccessDenied", permission));
+    }
+    let (s3, his) = denied(&["GetBucketVersioning", "ListObjectVersions"]);
+    s3.server.set_versioning(BUCKET, true);
+    let sheet = examine(&s3, &his);
+    sheet.tells("versions", "note", "", "s3:GetBucketVersioning");
+    sheet.tells("clean up", "note", "cannot be seen whether there is more", "s3:ListBucketVersions");
+}
+
+/// A slow way is told with what was timed of it, and is no failure.
+#[test]
+fn a_slow_service_is_noted() {
+    let s3 = Place::with(options());
+    let slow = |operation: &str| {
+        let delay = FaultAction::Delay(Duration::from_millis(1100));
+        s3.server.inject(Fault::new(delay).on(operation).times(u64::MAX));
+    };
+    slow("HeadObject");
+    let sheet = examined(&s3.run(&["doctor", ROOT, "--json"]));
+    sheet.tells("latency", "note", "heads: median 11", "nearer");
+    assert_eq!((sheet.code, sheet.failed()), (Some(0), vec![]), "{sheet:?}");
 }
 
 #[test]
