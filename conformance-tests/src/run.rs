@@ -135,6 +135,9 @@ fn outcome(held: Held, context: &Context) -> Outcome {
     Outcome::Fail { reason, steps }
 }
 
+/// What begins the message of an `unwrap` that failed; the error's own words follow.
+const UNWRAPPED: &str = "called `Result::unwrap()` on an `Err` value: ";
+
 /// The message of a failed assertion in one line.
 fn one_line(message: &str) -> String {
     let sides = |message: &str| -> Option<String> {
@@ -145,7 +148,7 @@ fn one_line(message: &str) -> String {
             None => Some(format!("{}: both are {is}", what.rsplit(" failed: ").next()?)),
         }
     };
-    let line = sides(message).unwrap_or_else(|| message.to_owned());
+    let line = sides(message).unwrap_or_else(|| message.strip_prefix(UNWRAPPED).unwrap_or(message).to_owned());
     let line: String = line.trim_start_matches(": ").split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(200) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -219,12 +219,13 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// A failure of a storage operation.
 ///
 /// Its `Display` is one line for people: operation, key, backend, what happened, what to do. The parts are available
-/// one by one, and the cause through [`std::error::Error::source`]. It is one pointer wide.
+/// one by one, and the cause through [`std::error::Error::source`]. Its `Debug` is the same line with the kind as it is named
+/// in code and with the causes, so that an `unwrap` that fails reads well. It is one pointer wide.
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Detail>);
 
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 struct Detail {
     kind: ErrorKind,
     message: Cow<'static, str>,
@@ -236,25 +237,44 @@ struct Detail {
     unsent: bool,
 }
 
-impl fmt::Display for Detail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Detail {
+    /// One line, with these words for the kind.
+    fn line(&self, kind: &str) -> String {
         let words = [
             self.operation.map(|operation| operation.to_string()),
             self.key.as_ref().map(|key| format!("{key:?}")),
             self.backend.as_ref().map(|backend| format!("on {backend}")),
         ];
         let context = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        if !context.is_empty() {
-            write!(f, "{context}: ")?;
+        let told = [&*context, kind, &self.message].into_iter().filter(|part| !part.is_empty());
+        let line = told.collect::<Vec<_>>().join(": ");
+        match &self.help {
+            Some(help) => format!("{line}; {help}"),
+            None => line,
         }
-        write!(f, "{}", self.kind)?;
-        if !self.message.is_empty() {
-            write!(f, ": {}", self.message)?;
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(self.kind.as_str()))
+    }
+}
+
+impl fmt::Debug for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = self.line(&format!("{:?}", self.kind));
+        let mut cause = self.source.as_deref().map(|source| source as &dyn std::error::Error);
+        while let Some(now) = cause {
+            let told = now.to_string();
+            // Many a message is that of its cause.
+            if !line.contains(&told) {
+                line = format!("{line}; caused by {told}");
+            }
+            cause = now.source();
         }
-        if let Some(help) = &self.help {
-            write!(f, "; {help}")?;
-        }
-        Ok(())
+        f.write_str(&line)?;
+        f.write_str(if self.unsent { "; nothing was sent" } else { "" })
     }
 }
 
@@ -480,5 +500,22 @@ impl From<Error> for std::io::Error {
             _ => Io::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_unwrap_shows_names_the_kind_and_the_causes_once_each() {
+        let cause = Error::from(std::io::Error::other("the line is cut"));
+        let error = Error::new(ErrorKind::Unavailable, "no answer").with_help("look at the network").with_source(cause);
+        let error = error.in_context(Operation::Put, "s3", Some("a b")).unsent();
+        assert_eq!(error.to_string(), "put \"a b\" on s3: unavailable: no answer; look at the network");
+        let due = "put \"a b\" on s3: Unavailable: no answer; look at the network; caused by failed: the line is cut; \
+                   nothing was sent";
+        assert_eq!(format!("{error:?}"), due);
+        assert_eq!(format!("{:?}", Error::new(ErrorKind::Closed, "")), "Closed");
     }
 }

@@ -173,6 +173,9 @@ fn a_failed_assertion_is_told_in_one_line() {
     let unequal = "assertion `left != right` failed: two versions\n  left: 1\n right: 1";
     assert_eq!(one_line(unequal), "two versions: both are 1");
     assert_eq!(one_line("a\n  b"), "a b");
+    let denied = storage_core::Error::new(storage_core::ErrorKind::PermissionDenied, "not yours").with_key("k");
+    let unwrapped = format!("called `Result::unwrap()` on an `Err` value: {denied:?}");
+    assert_eq!(one_line(&unwrapped), "\"k\": PermissionDenied: not yours");
     assert_eq!(one_line(&"é".repeat(300)).chars().count(), 201);
 }
 
