@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use storage_core::ErrorKind;
 
 use crate::apart::Apart;
 use crate::context::{self, Context, LeftOut};
@@ -25,7 +26,8 @@ pub enum Progress<'a> {
 }
 
 /// Asks the rules of a selection, each on a thread and a runtime of its own, and says how each ended. A broken rule is an
-/// outcome and no panic; a rule that hangs fails when its time is over.
+/// outcome and no panic; a rule that hangs fails when its time is over. One that fails by nothing but calls that were not
+/// answered (`Throttled`, `Unavailable`, `Timeout`, `OutcomeUnknown`) is asked once more, and the second time counts.
 ///
 /// Where the place does not answer any more after a rule has failed, the rules that are left are not asked.
 ///
@@ -90,12 +92,44 @@ async fn describe(harness: &dyn Harness) -> Backend {
     Backend { driver: root.storage.name().to_owned(), location, capabilities }
 }
 
-/// Asks one rule.
+/// Asks one rule, and once more where it was the place that did not answer.
 async fn ask(harness: Arc<dyn Harness>, rule: &'static Rule, selection: &Selection) -> RuleReport {
-    let (context, start, watchdog) = (Context::silent(selection.seed), Instant::now(), selection.watchdog);
+    let start = Instant::now();
+    let mut ended = ask_once(Arc::clone(&harness), rule, selection).await;
+    if is_of_the_place(&ended) {
+        ended = ask_once(harness, rule, selection).await;
+        if is_of_the_place(&ended)
+            && let Outcome::Fail { reason, .. } = &mut ended
+        {
+            *reason = format!("the place was not answering, twice: {reason}");
+        }
+    }
+    RuleReport::new(rule, ended, start.elapsed())
+}
+
+async fn ask_once(harness: Arc<dyn Harness>, rule: &'static Rule, selection: &Selection) -> Outcome {
+    let (context, watchdog) = (Context::silent(selection.seed), selection.watchdog);
     let asked = Apart::start(Arc::clone(&context), move || async move { hold(&*harness, rule, watchdog).await });
     let held = asked.ended().await.unwrap_or(Held::Broken);
-    RuleReport::new(rule, outcome(held, &context), start.elapsed())
+    outcome(held, &context)
+}
+
+/// Whether a rule failed by nothing but calls to which the place gave no answer: that says nothing of the rule.
+fn is_of_the_place(outcome: &Outcome) -> bool {
+    let Outcome::Fail { steps, .. } = outcome else { return false };
+    let unanswered = |step: &Step| step.message.strip_prefix(UNWRAPPED).is_some_and(is_unanswered);
+    // A thread that fails takes the one along that waits for it.
+    let follows = |step: &Step| step.message == "a scoped thread panicked" || step.message.contains("Any { .. }");
+    steps.iter().any(unanswered) && steps.iter().all(|step| unanswered(step) || follows(step))
+}
+
+/// Whether an error, as its `Debug` shows it, is of a kind that passes by itself, or nobody knows of.
+fn is_unanswered(error: &str) -> bool {
+    use ErrorKind::{OutcomeUnknown, Throttled, Timeout, Unavailable};
+    [Throttled, Unavailable, Timeout, OutcomeUnknown].into_iter().any(|kind| {
+        let kind = format!("{kind:?}: ");
+        error.starts_with(&kind) || error.contains(&format!(": {kind}"))
+    })
 }
 
 /// How a rule came to its end.

@@ -1,6 +1,7 @@
 //! The suite tested by itself: on a driver that keeps the contract, and on some that do not.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::future::{self, BoxFuture};
@@ -177,6 +178,56 @@ fn a_failed_assertion_is_told_in_one_line() {
     let unwrapped = format!("called `Result::unwrap()` on an `Err` value: {denied:?}");
     assert_eq!(one_line(&unwrapped), "\"k\": PermissionDenied: not yours");
     assert_eq!(one_line(&"é".repeat(300)).chars().count(), 201);
+}
+
+/// How often each of two rules was asked.
+static ASKED: [AtomicUsize; 2] = [AtomicUsize::new(0), AtomicUsize::new(0)];
+
+fn unanswered() -> storage_core::Result<()> {
+    Err(storage_core::Error::new(storage_core::ErrorKind::Throttled, "slow down"))
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_answer_for_a_moment_is_asked_again() {
+    static ONCE: Rule = Rule {
+        run: |_| {
+            Box::pin(async {
+                if ASKED[0].fetch_add(1, Ordering::Relaxed) == 0 {
+                    unanswered().unwrap();
+                }
+            })
+        },
+        ..crate::rules::delete::d01_missing_key_is_ok::RULE
+    };
+    static EVER: Rule = Rule {
+        run: |_| {
+            Box::pin(async {
+                ASKED[1].fetch_add(1, Ordering::Relaxed);
+                unanswered().unwrap();
+            })
+        },
+        ..crate::rules::delete::d01_missing_key_is_ok::RULE
+    };
+    context::silence_panics();
+    let (harness, selection) = (Arc::new(below(&Stores::new(), |storage| storage)), Selection::all());
+    let report = ask(harness.clone(), &ONCE, &selection).await;
+    assert_eq!((report.outcome.word(), ASKED[0].load(Ordering::Relaxed)), ("pass", 2));
+    let report = ask(harness, &EVER, &selection).await;
+    assert_eq!((report.outcome.word(), ASKED[1].load(Ordering::Relaxed)), ("fail", 2), "twice, and no more");
+    assert_eq!(report.outcome.reason(), "the place was not answering, twice: Throttled: slow down");
+}
+
+#[test]
+fn only_what_a_place_did_not_answer_is_asked_again() {
+    let failed = |messages: &[&str]| {
+        let step = |message: &&str| Step { message: (*message).to_owned(), place: String::new() };
+        is_of_the_place(&Outcome::Fail { reason: String::new(), steps: messages.iter().map(step).collect() })
+    };
+    let unavailable = format!("{UNWRAPPED}put \"a\" on s3: Unavailable: no connection");
+    assert!(failed(&[&unavailable]) && failed(&[&unavailable, "a scoped thread panicked"]));
+    assert!(!failed(&[&unavailable, "assertion `left == right` failed\n  left: 1\n right: 2"]));
+    assert!(!failed(&["assertion `left == right` failed\n  left: Timeout\n right: NotFound"]));
+    assert!(!failed(&[&format!("{UNWRAPPED}put \"a\" on s3: PermissionDenied: no")]) && !failed(&[]));
 }
 
 #[tokio::test]
