@@ -164,8 +164,8 @@ impl Service for S3Service {
                 user(&mut bucket, GUEST);
                 bucket.token = Some(GUEST_TOKEN.to_owned());
             }
-            // A port that was free a moment ago.
-            Mistake::NobodyListens => bucket.endpoint = silent().1,
+            // No port that a system gives away: one that was free a moment ago may be another server's by now.
+            Mistake::NobodyListens => bucket.endpoint = "http://127.0.0.1:1".to_owned(),
             Mistake::NobodyAnswers => {
                 let (listener, endpoint) = silent();
                 self.keep(listener);

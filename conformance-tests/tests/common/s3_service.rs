@@ -185,8 +185,8 @@ impl Service for S3Service {
                     session_token: Some(GUEST_TOKEN.to_owned()),
                 };
             }
-            // A port that was free a moment ago.
-            Mistake::NobodyListens => options.endpoint = Some(silent().1),
+            // No port that a system gives away: one that was free a moment ago may be another server's by now.
+            Mistake::NobodyListens => options.endpoint = Some("http://127.0.0.1:1".to_owned()),
             Mistake::NobodyAnswers => {
                 let (listener, endpoint) = silent();
                 self.keep(listener);
