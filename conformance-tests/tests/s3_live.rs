@@ -84,8 +84,10 @@ impl Harness for Live {
         Storage::new(self.open(address))
     }
 
+    /// Moto dates every unfinished upload years back, so that a sweep takes those under way too.
     fn part_size(&self) -> Option<u64> {
-        Some(S3Options::new("any").part_size)
+        let dated = variable("SERVER").is_none_or(|server| server != "moto");
+        dated.then(|| S3Options::new("any").part_size)
     }
 }
 

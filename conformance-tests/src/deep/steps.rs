@@ -193,7 +193,7 @@ fn which() -> impl Strategy<Value = Which> {
 
 fn attributes() -> impl Strategy<Value = Attributes> {
     let typed = || Attributes::new().content_type("text/plain; charset=utf-8");
-    let mut full = typed().user("n", "1").user("name_of.a-kind", "Größe 😀 = 100 %");
+    let mut full = typed().user("n", "1").user("name.of-a-kind", "Größe 😀 = 100 %");
     full.cache_control = Some("no-cache".to_owned());
     full.content_language = Some("de".to_owned());
     prop_oneof![4 => Just(Attributes::new()), 1 => Just(typed()), 1 => Just(full)]
