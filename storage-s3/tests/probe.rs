@@ -238,6 +238,25 @@ async fn lost_answers_do_not_mislead_a_probe() {
     }
 }
 
+/// Proves that a request of a probe which lost all of its answers is no end of the probe.
+#[tokio::test]
+async fn a_request_that_is_never_answered_ends_no_probe() {
+    for seed in 0..8 {
+        let server = server(Conditions::KEPT).await;
+        server.inject(Fault::new(FaultAction::ResetAfterRequest).on("PutObject").probability(0.1, seed));
+        let mut options = options(&server);
+        options.retries.attempts = 1;
+        create(&S3::new(options).unwrap(), "k")
+            .await
+            .or_else(|error| match error.kind() {
+                // The write itself may be unlucky as well.
+                ErrorKind::OutcomeUnknown => Ok(()),
+                _ => Err(format!("seed {seed}: {error}")),
+            })
+            .unwrap();
+    }
+}
+
 /// Proves that without the right to write the conditions are `Unsupported`, with what was answered; that the right to write
 /// elsewhere in the bucket is not affected; and that reading works.
 #[tokio::test]

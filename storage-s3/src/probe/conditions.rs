@@ -205,18 +205,23 @@ impl Races {
 /// Of writes at once under one condition, one must be accepted and the others refused. A few lost answers are no matter;
 /// many say nothing.
 fn judge(outcomes: Vec<Told>) -> Step {
-    let (mut won, mut refused) = (0, 0);
+    let (mut won, mut refused, mut lost) = (0, 0, 0);
     for outcome in outcomes {
         match outcome? {
             Outcome::Done(_) => won += 1,
             Outcome::Refused => refused += 1,
-            Outcome::Unclear | Outcome::Lost => {}
+            Outcome::Lost => lost += 1,
+            Outcome::Unclear => {}
             Outcome::Odd(seen) => return is_refused(seen),
         }
     }
     match (won, refused) {
         (1, 5..) => Ok(()),
         (0, RACERS) => is_refused(format!("of {RACERS} at once none was accepted")),
+        (0, 0) if lost == RACERS => {
+            let unanswered = format!("of {RACERS} at once none was answered");
+            Err(Stopped::Failed(Error::new(ErrorKind::Unavailable, unanswered)).into())
+        }
         (0 | 1, _) => Err(End::Unclear),
         _ => is_ignored(format!("of {RACERS} at once {won} were accepted")),
     }

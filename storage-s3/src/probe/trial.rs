@@ -43,7 +43,7 @@ pub(super) enum Outcome {
     Refused,
     /// It was refused, and an earlier attempt, whose answer was lost, may be what stood in its way.
     Unclear,
-    /// An earlier attempt, whose answer was lost, may have done it, and it cannot be tried again.
+    /// An attempt whose answer was lost may have done it, and it cannot be tried again.
     Lost,
     /// Another answer that will not pass: the condition is not kept as it should be.
     Odd(String),
@@ -303,6 +303,7 @@ impl Trial {
         match error.kind() {
             ErrorKind::PermissionDenied => Err(Stopped::Denied(seen)),
             kind if is_lasting(kind) => Ok(Outcome::Odd(seen)),
+            ErrorKind::OutcomeUnknown => Ok(Outcome::Lost),
             _ => Err(Stopped::Failed(error)),
         }
     }
